@@ -1,0 +1,48 @@
+# make test does everything that must pass. It needs Go alone; the end-to-end
+# part also needs Dovecot, Postfix and NeoMutt, and root for Postfix. Without
+# them it says so and goes on, or fails if CI or BUZON_REQUIRE_SERVERS is set.
+
+GO       ?= go
+FUZZTIME ?= 20s
+MSGS     ?= 1000
+RATE     ?= 10
+# The race detector needs a C compiler.
+RACE     ?= $(if $(shell command -v gcc),-race)
+UNIT      = $(shell $(GO) list ./... | grep -v /e2e)
+
+.PHONY: run check test unit e2e fuzz bench load
+
+# A desk on this machine, with nothing to set up.
+run:
+	$(GO) run ./cmd/buzon demo
+
+check:
+	@bad=$$(gofmt -l .); test -z "$$bad" || { echo "not formatted (gofmt -w):" $$bad; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+test: check unit e2e
+
+unit:
+	$(GO) test $(RACE) $(UNIT)
+
+# Verbose, so that tests which did not run are seen.
+e2e:
+	$(GO) test -count=1 -v ./e2e/
+
+# Every fuzz target in turn, FUZZTIME each.
+fuzz:
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u | while read -r dir; do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -d' ' -f2); do \
+			echo "$$dir $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
+		done; \
+	done
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem $(UNIT)
+
+# MSGS messages by SMTP at RATE a second and as many by IMAP, with the real
+# servers; prints what became of them, how long it took, and the memory.
+load:
+	MSGS=$(MSGS) RATE=$(RATE) $(GO) test -count=1 -run '^$$' -bench . -benchtime 1x -timeout 60m -v ./e2e/load

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"buzon/desk"
+	"buzon/ticket"
+)
+
+// clock wakes what is to be done by the hour. It only wakes: what is due is
+// worked out from the state, so a missed or doubled tick does no harm.
+type clock struct {
+	ctx  context.Context
+	desk *desk.Desk
+	log  *slog.Logger
+
+	mu     sync.Mutex
+	cron   *cron.Cron
+	remind cron.EntryID
+}
+
+// startClock starts it; scan is the cron line of the look for overdue work.
+func startClock(ctx context.Context, d *desk.Desk, scan string, log *slog.Logger) (*clock, error) {
+	c := &clock{ctx: ctx, desk: d, log: log, cron: cron.New(
+		cron.WithLocation(d.Table().Zone), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger)))}
+	if err := c.reschedule(scan); err != nil {
+		return nil, err
+	}
+	for _, job := range []struct {
+		line string
+		run  func()
+	}{
+		{"@every 1m", c.watchDisk},
+		{"@hourly", c.prune},
+	} {
+		if _, err := c.cron.AddFunc(job.line, job.run); err != nil {
+			return nil, fmt.Errorf("scheduling %q: %w", job.line, err)
+		}
+	}
+	c.cron.Start()
+	go c.overdue() // what fell due while the desk was down
+	return c, nil
+}
+
+// reschedule sets the cron line of the look for overdue work.
+func (c *clock) reschedule(scan string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id, err := c.cron.AddFunc(scan, c.overdue)
+	if err != nil {
+		return fmt.Errorf("reminder.scan %q: %w", scan, err)
+	}
+	if c.remind != 0 {
+		c.cron.Remove(c.remind)
+	}
+	c.remind = id
+	return nil
+}
+
+func (c *clock) stop() { <-c.cron.Stop().Done() }
+
+func (c *clock) overdue() {
+	start := time.Now()
+	n, err := c.desk.Remind(c.ctx)
+	if err != nil && c.ctx.Err() == nil {
+		c.log.Error("looking for overdue work", ticket.LogError, err)
+	}
+	if n > 0 {
+		c.log.Info("reminders queued", "count", n, ticket.LogTook, time.Since(start))
+	}
+}
+
+func (c *clock) watchDisk() {
+	if !c.desk.Store.Full() {
+		c.desk.Clear("disk")
+		return
+	}
+	free, _ := c.desk.Store.FreeSpace()
+	c.desk.Raise(desk.Alarm{
+		Key:  "disk",
+		What: fmt.Sprintf("only %d MB are free where the data folder is; mail is refused and not fetched until there is more", free>>20),
+		Try:  "make room, or lower desk.disk_floor",
+	})
+}
+
+func (c *clock) prune() {
+	if _, err := c.desk.Prune(c.ctx); err != nil && c.ctx.Err() == nil {
+		c.log.Error("pruning sent mail", ticket.LogError, err)
+	}
+}

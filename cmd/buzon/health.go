@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"buzon/desk"
+	"buzon/mailpipe"
+	"buzon/ticket"
+	"buzon/web"
+)
+
+// healthBoard holds what the connections last said of themselves.
+type healthBoard struct {
+	mu       sync.Mutex
+	accounts map[string]desk.AccountHealth // by account and mailbox
+	outgoing desk.OutgoingHealth
+}
+
+func newHealthBoard() *healthBoard {
+	return &healthBoard{accounts: map[string]desk.AccountHealth{}}
+}
+
+func (b *healthBoard) forget(account string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, a := range b.accounts {
+		if a.Account == account {
+			delete(b.accounts, key)
+		}
+	}
+}
+
+// Health tells how the connections to the world are.
+func (d *deskDaemon) Health() desk.Health {
+	b := d.health
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := desk.Health{Outgoing: b.outgoing, Accounts: []desk.AccountHealth{}}
+	for _, a := range b.accounts {
+		h.Accounts = append(h.Accounts, a)
+	}
+	slices.SortFunc(h.Accounts, func(a, b desk.AccountHealth) int {
+		return strings.Compare(a.Account+"\x00"+a.Mailbox, b.Account+"\x00"+b.Mailbox)
+	})
+	return h
+}
+
+// mailboxChanged records what a worker says of itself, and raises or ends the
+// account's alarm.
+func (d *deskDaemon) mailboxChanged(account, mailbox string, st mailpipe.WorkerStatus) {
+	a := desk.AccountHealth{
+		Account: account, Mailbox: mailbox, Connected: st.Connected, Paused: st.Paused,
+		Since: st.Since, LastHeard: st.LastHeard, Try: st.Hint,
+	}
+	if st.Err != nil {
+		a.Error = st.Err.Error()
+	}
+	d.health.mu.Lock()
+	old := d.health.accounts[account+"\x00"+mailbox]
+	d.health.accounts[account+"\x00"+mailbox] = a
+	d.health.mu.Unlock()
+
+	key := "account " + account + ", folder " + mailbox
+	switch {
+	case st.Alarm && st.Err != nil:
+		if old.Error != a.Error {
+			d.later(func() { d.desk.Raise(desk.Alarm{Key: key, What: a.Error, Try: st.Hint}) })
+		}
+	case st.Err == nil && old.Error != "":
+		d.later(func() { d.desk.Clear(key) })
+	}
+}
+
+// outgoingChanged records what the sender says of itself.
+func (d *deskDaemon) outgoingChanged(st mailpipe.SenderStatus) {
+	o := desk.OutgoingHealth{Paused: st.Paused, DownSince: st.DownSince, LastSent: st.LastSent, Try: st.Hint}
+	if st.Err != nil {
+		o.Error = st.Err.Error()
+	}
+	d.health.mu.Lock()
+	old := d.health.outgoing
+	d.health.outgoing = o
+	d.health.mu.Unlock()
+	switch {
+	case st.Alarm && st.Err != nil:
+		if old.Error != o.Error {
+			d.later(func() { d.desk.Raise(desk.Alarm{Key: "smarthost", What: o.Error, Try: st.Hint}) })
+		}
+	case st.Err == nil && old.Error != "":
+		d.later(func() { d.desk.Clear("smarthost") })
+	}
+}
+
+// outbox counts attempts on their way to the desk.
+type outbox struct {
+	*desk.Desk
+	metrics *web.Metrics
+}
+
+// Report records an attempt and counts it.
+func (o outbox) Report(ctx context.Context, id uint64, r ticket.Result, next time.Time) error {
+	o.metrics.Attempted(r)
+	return o.Desk.Report(ctx, id, r, next)
+}
+
+// since says how long something has lasted, for people.
+func since(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	d := time.Since(t).Round(time.Second)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"time"
+
+	"buzon/mailpipe"
+	"buzon/routing"
+)
+
+// servers turns sections of the configuration into what mailpipe works with.
+// Secrets are read when they are needed, so that a changed password file takes
+// effect at the next connection.
+type servers struct {
+	config *routing.Config
+	// secret reads a password from a file or the environment.
+	secret func(file, env string) (string, error)
+	tokens map[string]mailpipe.TokenSource // by OAuth section and user, shared
+}
+
+func newServers(config *routing.Config) *servers {
+	return &servers{config: config, secret: routing.Secret, tokens: map[string]mailpipe.TokenSource{}}
+}
+
+func (s *servers) server(host string, port int, l routing.Login) (mailpipe.ServerConfig, error) {
+	c := mailpipe.ServerConfig{
+		Host: host, Port: port, TLS: l.TLS, Auth: l.Auth, Username: l.Username,
+		Password: func() (string, error) { return s.secret(l.PasswordFile, l.PasswordEnv) },
+	}
+	if l.CA != "" {
+		pem, err := os.ReadFile(l.CA)
+		if err != nil {
+			return c, fmt.Errorf("reading the authorities to trust: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return c, fmt.Errorf("%s holds no certificate in PEM form", l.CA)
+		}
+	}
+	if l.OAuth != "" {
+		source, err := s.tokenSource(l.OAuth, l.Username)
+		if err != nil {
+			return c, err
+		}
+		c.Tokens = source
+	}
+	return c, nil
+}
+
+func (s *servers) tokenSource(name, username string) (mailpipe.TokenSource, error) {
+	key := name + "\x00" + username
+	if source, ok := s.tokens[key]; ok {
+		return source, nil
+	}
+	o := s.config.OAuth[name]
+	settings := mailpipe.OAuthSettings{TokenURL: o.TokenURL, ClientID: o.ClientID, Subject: o.Subject, Scopes: o.Scopes}
+	if settings.Subject == "" {
+		settings.Subject = username
+	}
+	var err error
+	if o.ClientSecretFile != "" || o.ClientSecretEnv != "" {
+		if settings.ClientSecret, err = s.secret(o.ClientSecretFile, o.ClientSecretEnv); err != nil {
+			return nil, fmt.Errorf("[oauth.%s] client secret: %w", name, err)
+		}
+	}
+	if o.RefreshTokenFile != "" || o.RefreshTokenEnv != "" {
+		if settings.RefreshToken, err = s.secret(o.RefreshTokenFile, o.RefreshTokenEnv); err != nil {
+			return nil, fmt.Errorf("[oauth.%s] refresh token: %w", name, err)
+		}
+	}
+	if o.ServiceAccount != "" {
+		text, err := s.secret(o.ServiceAccount, "")
+		if err != nil {
+			return nil, fmt.Errorf("[oauth.%s] service account: %w", name, err)
+		}
+		settings.ServiceAccountJSON = []byte(text)
+	}
+	source, err := mailpipe.NewTokenSource(settings)
+	if err != nil {
+		return nil, fmt.Errorf("[oauth.%s]: %w", name, err)
+	}
+	s.tokens[key] = source
+	return source, nil
+}
+
+// mailboxes lists what to take mail from: one entry for each folder of an account.
+func (s *servers) mailboxes(a routing.AccountConfig) ([]mailpipe.IMAPConfig, error) {
+	server, err := s.server(a.Host, a.Port, a.Login)
+	if err != nil {
+		return nil, fmt.Errorf("account %s: %w", a.Name, err)
+	}
+	var list []mailpipe.IMAPConfig
+	for _, folder := range a.Folders {
+		list = append(list, mailpipe.IMAPConfig{
+			Account: a.Name, Server: server, Mailbox: folder, Poll: duration(a.Poll), Idle: a.Idle,
+			After: a.After, MoveTo: a.MoveTo, Flag: a.Flag, Backlog: a.Backlog,
+		})
+	}
+	return list, nil
+}
+
+func (s *servers) smarthost() (mailpipe.SenderConfig, error) {
+	o := s.config.Outgoing
+	server, err := s.server(o.Host, o.Port, o.Login)
+	if err != nil {
+		return mailpipe.SenderConfig{}, fmt.Errorf("smarthost: %w", err)
+	}
+	return mailpipe.SenderConfig{
+		Server: server, Hostname: s.config.Desk.Hostname, Connections: o.Connections, GiveUp: duration(o.GiveUp),
+	}, nil
+}
+
+// checkOnline logs in everywhere and tests that each topic may be sent as. Each
+// problem says what to fix.
+func (s *servers) checkOnline(ctx context.Context, table *routing.Table, say func(what string, err error)) {
+	for _, a := range s.config.Accounts {
+		list, err := s.mailboxes(a)
+		if err != nil {
+			say("account "+a.Name, err)
+			continue
+		}
+		for _, m := range list {
+			say("account "+a.Name+", folder "+m.Mailbox, mailpipe.CheckAccount(ctx, m))
+		}
+	}
+	config, err := s.smarthost()
+	if err == nil {
+		var senders []string
+		for _, t := range table.Topics {
+			senders = append(senders, t.Sender())
+		}
+		err = mailpipe.CheckSmarthost(ctx, config, senders)
+	}
+	say("smarthost "+s.config.Outgoing.Host, err)
+}
+
+func duration(d routing.Duration) time.Duration { return time.Duration(d) }

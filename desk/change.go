@@ -1,0 +1,306 @@
+package desk
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"buzon/store"
+	"buzon/ticket"
+)
+
+// change is everything that one message does. It is worked out and rendered
+// outside the write transaction, from a snapshot; apply checks that what it was
+// worked out from still holds, and otherwise works it out again inside.
+type change struct {
+	seen     seen
+	ticket   *ticket.Ticket // after the change; nil: none is touched
+	revision uint64         // of the ticket in the snapshot; 0: it is new
+	people   []*ticket.Person
+	entries  []*ticket.Entry
+	letters  []*letter
+	events   []ticket.Event
+	held     *store.HeldRow
+	kept     *store.QuarantineRow
+	bounced  []uint64 // outbox rows whose delivery a bounce reports as failed
+	noted    []string // addresses to which automatic mail goes
+	outcome  ticket.Outcome
+	also     func(*store.Tx) error // written with the rest; may refuse it all
+	now      time.Time
+	// facts are logged once the change is durable.
+	facts []fact
+
+	placeholder string // stands for a new ticket's number until it is known
+}
+
+type fact struct {
+	text string
+	args []any
+}
+
+func (c *change) fact(text string, args ...any) { c.facts = append(c.facts, fact{text, args}) }
+
+// event adds a row to the journal, about the change's ticket.
+func (c *change) event(e ticket.Event) {
+	e.At = c.now
+	c.events = append(c.events, e)
+}
+
+// entry adds an item to the ticket's thread.
+func (c *change) entry(e *ticket.Entry) *ticket.Entry {
+	e.At = c.now
+	c.entries = append(c.entries, e)
+	return e
+}
+
+// errStale: the snapshot that a change was worked out from is no longer true.
+var errStale = errors.New("the state has moved on")
+
+// check tells whether the change still fits the state.
+func (c *change) check(tx *store.Tx, m *ticket.Message) error {
+	now, err := lookSeen(tx, m)
+	if err != nil {
+		return err
+	}
+	if !now.equal(c.seen) {
+		return errStale
+	}
+	if c.ticket != nil && c.revision > 0 {
+		t, err := tx.Ticket(c.ticket.ID)
+		if err != nil {
+			return err
+		}
+		if t.Revision != c.revision {
+			return errStale
+		}
+	}
+	for _, p := range c.people {
+		if _, err := tx.PersonByAddress(p.Address.Addr); !errors.Is(err, store.ErrNotFound) {
+			return orStale(err)
+		}
+		if _, err := tx.Person(p.ID); !errors.Is(err, store.ErrNotFound) {
+			return orStale(err)
+		}
+	}
+	return nil
+}
+
+func orStale(err error) error {
+	if err == nil {
+		return errStale
+	}
+	return err
+}
+
+// copy returns a change that can be written without touching this one, because
+// a transaction may run more than once.
+func (c *change) copy() *change {
+	n := *c
+	if c.ticket != nil {
+		t := *c.ticket
+		t.Participants = slices.Clone(t.Participants)
+		n.ticket = &t
+	}
+	n.entries = cloneAll(c.entries)
+	n.letters = cloneAll(c.letters)
+	for _, l := range n.letters {
+		out := *l.out
+		out.Chunks = slices.Clone(out.Chunks)
+		l.out = &out
+	}
+	n.events = slices.Clone(c.events)
+	if c.held != nil {
+		h := *c.held
+		n.held = &h
+	}
+	if c.kept != nil {
+		q := *c.kept
+		n.kept = &q
+	}
+	return &n
+}
+
+func cloneAll[T any](list []*T) []*T {
+	out := make([]*T, len(list))
+	for i, p := range list {
+		v := *p
+		out[i] = &v
+	}
+	return out
+}
+
+// write stores the change, numbering what is new. It works on a copy's own
+// values. m is nil when no message caused it.
+func (c *change) write(tx *store.Tx, s *Setting, m *ticket.Message) error {
+	for _, p := range c.people {
+		if err := tx.PutPerson(p); err != nil {
+			return err
+		}
+	}
+	if err := c.writeTicket(tx, s); err != nil {
+		return err
+	}
+	row, err := c.writeMessage(tx, m)
+	if err != nil {
+		return err
+	}
+	if c.held != nil {
+		c.held.Message = row
+		if err := tx.AddHeld(c.held); err != nil {
+			return err
+		}
+		c.event(ticket.Event{Kind: ticket.EventHeld, Object: c.held.ID, Detail: c.held.Reason})
+	}
+	if c.kept != nil {
+		c.kept.Message = row
+		if err := tx.AddQuarantine(c.kept); err != nil {
+			return err
+		}
+		c.event(ticket.Event{Kind: ticket.EventQuarantined, Object: c.kept.ID})
+	}
+	for _, id := range c.bounced {
+		out, err := tx.Outgoing(id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		out.State, out.Finished, out.LastError = ticket.OutgoingFailed, c.now, "a bounce came back"
+		if err := tx.PutOutgoing(out); err != nil {
+			return err
+		}
+	}
+	if c.also != nil {
+		if err := c.also(tx); err != nil {
+			return err
+		}
+	}
+	for _, l := range c.letters {
+		if err := c.queue(tx, l, m); err != nil {
+			return err
+		}
+	}
+	for _, addr := range c.noted {
+		if err := tx.NoteAutomatic(addr, c.now); err != nil {
+			return err
+		}
+	}
+	for i := range c.events {
+		e := &c.events[i]
+		if c.ticket != nil {
+			e.Ticket = c.ticket.ID
+		}
+		if e.Object == 0 {
+			e.Object = row
+		}
+		if err := tx.Append(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *change) writeTicket(tx *store.Tx, s *Setting) error {
+	if c.ticket == nil {
+		return nil
+	}
+	if c.revision == 0 {
+		n, err := tx.NextNumber(ticket.Number(s.Table.Config.Desk.FirstNumber))
+		if err != nil {
+			return err
+		}
+		c.number(n)
+	}
+	c.ticket.Updated = c.now
+	for _, e := range c.entries {
+		if err := tx.AddEntry(c.ticket, e); err != nil {
+			return err
+		}
+		if e.MessageID != "" {
+			ref := store.MessageRef{Ticket: c.ticket.ID, Entry: e.Seq, Person: e.Author}
+			if err := tx.IndexMessageID(e.MessageID, ref); err != nil {
+				return err
+			}
+		}
+	}
+	return tx.PutTicket(c.ticket)
+}
+
+// number puts a new ticket's number where the placeholder stands.
+func (c *change) number(n ticket.Number) {
+	c.ticket.Number = n
+	c.outcome.Number = n
+	for i := range c.ticket.Participants {
+		p := &c.ticket.Participants[i]
+		p.Subject = strings.ReplaceAll(p.Subject, c.placeholder, n.String())
+	}
+	for _, l := range c.letters {
+		l.out.Subject = strings.ReplaceAll(l.out.Subject, c.placeholder, n.String())
+		l.out.Size = 0
+		for i := range l.out.Chunks {
+			chunk := &l.out.Chunks[i]
+			chunk.Literal = bytes.ReplaceAll(chunk.Literal, []byte(c.placeholder), []byte(n.String()))
+			l.out.Size += int64(len(chunk.Literal)) + chunk.Length
+		}
+	}
+}
+
+func (c *change) writeMessage(tx *store.Tx, m *ticket.Message) (uint64, error) {
+	if m == nil {
+		return 0, nil
+	}
+	row := &store.MessageRow{
+		Correlation: m.ID,
+		At:          c.now,
+		Archive:     m.Archive,
+		Envelope:    m.Envelope,
+		Transport:   m.Envelope.TransportKey(m.SHA256),
+		Identity:    m.IdentityKey,
+		Variant:     m.VariantKey,
+		MessageID:   m.MessageID,
+		From:        m.From.Key(),
+		Kind:        m.Kind,
+		Outcome:     c.outcome.Event,
+		Size:        m.Size,
+	}
+	if c.ticket != nil {
+		row.Ticket = c.ticket.ID
+		if len(c.entries) > 0 {
+			row.Entry = c.entries[0].Seq
+		}
+	} else if c.seen.same != nil {
+		row.Ticket, row.Entry = c.seen.same.Ticket, c.seen.same.Entry
+	}
+	if err := tx.AddMessage(row); err != nil {
+		return 0, err
+	}
+	if e := m.Envelope; e.FromIMAP() {
+		if err := tx.LedgerTake(e.Account, e.Mailbox, e.UIDValidity, e.UID, row.ID); err != nil {
+			return 0, err
+		}
+	}
+	return row.ID, nil
+}
+
+func (c *change) queue(tx *store.Tx, l *letter, m *ticket.Message) error {
+	out := l.out
+	if c.ticket != nil {
+		out.Ticket = c.ticket.ID
+		if len(c.entries) > 0 {
+			out.Entry = c.entries[len(c.entries)-1].Seq
+		}
+	}
+	if m != nil {
+		out.Cause = m.ID
+	}
+	if err := tx.Enqueue(out); err != nil {
+		return fmt.Errorf("queueing %s to %s: %w", l.template, out.To, err)
+	}
+	return tx.Append(&ticket.Event{
+		At: c.now, Kind: ticket.EventQueued, Ticket: out.Ticket, Entry: out.Entry,
+		Person: out.Person, Object: out.ID, Detail: string(out.Class),
+	})
+}

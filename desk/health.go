@@ -1,0 +1,72 @@
+package desk
+
+import (
+	"time"
+
+	"buzon/store"
+	"buzon/ticket"
+)
+
+// Health is how the desk's connections to the world are. Whoever runs them fills
+// it in.
+type Health struct {
+	Accounts []AccountHealth `json:"accounts"`
+	Outgoing OutgoingHealth  `json:"outgoing"`
+}
+
+// AccountHealth is how one mailbox of an IMAP account is.
+type AccountHealth struct {
+	Account   string    `json:"account"`
+	Mailbox   string    `json:"mailbox"`
+	Connected bool      `json:"connected"`
+	Paused    bool      `json:"paused"`
+	Since     time.Time `json:"since"`      // of the present state
+	LastHeard time.Time `json:"last_heard"` // zero: never
+	Error     string    `json:"error,omitempty"`
+	Try       string    `json:"try,omitempty"`
+}
+
+// OutgoingHealth is how the way to the smarthost is.
+type OutgoingHealth struct {
+	Paused    bool      `json:"paused"`
+	DownSince time.Time `json:"down_since,omitzero"`
+	LastSent  time.Time `json:"last_sent,omitzero"`
+	Error     string    `json:"error,omitempty"`
+	Try       string    `json:"try,omitempty"`
+}
+
+// Figures are the counts that health, metrics and status show.
+type Figures struct {
+	Tickets       map[ticket.Status]int `json:"tickets"`
+	Messages      int                   `json:"messages"`
+	Journal       uint64                `json:"journal"`
+	Waiting       int                   `json:"waiting"` // outgoing mail
+	Failed        int                   `json:"failed"`
+	OldestWaiting time.Time             `json:"oldest_waiting,omitzero"`
+	Quarantined   int                   `json:"quarantined"`
+	Held          int                   `json:"held"`
+	FreeDisk      int64                 `json:"free_disk"` // octets
+	Full          bool                  `json:"full"`      // below the floor: mail is refused
+}
+
+// Figures reads the counts.
+func (d *Desk) Figures() (Figures, error) {
+	var f Figures
+	err := d.Store.View(func(tx *store.Tx) error {
+		counts, err := tx.Counts()
+		if err != nil {
+			return err
+		}
+		f.Tickets, f.Messages, f.Journal = counts.Tickets, counts.Messages, counts.Journal
+		f.Waiting, f.Failed = counts.Outgoing[ticket.OutgoingWaiting], counts.Outgoing[ticket.OutgoingFailed]
+		f.OldestWaiting = counts.OldestWaiting
+		f.Quarantined, f.Held = counts.Quarantined, counts.Held
+		return nil
+	})
+	if err != nil {
+		return f, err
+	}
+	f.Full = d.Store.Full()
+	f.FreeDisk, err = d.Store.FreeSpace()
+	return f, err
+}

@@ -1,0 +1,171 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"buzon/store"
+	"buzon/ticket"
+)
+
+// Due returns waiting outgoing mail; see mailpipe.Outbox.
+func (d *Desk) Due(_ context.Context, now time.Time, limit int, skip func(uint64) bool) (rows []*ticket.Outgoing, err error) {
+	err = d.Store.View(func(tx *store.Tx) error {
+		rows, err = tx.DueOutgoing(now, limit, skip)
+		return err
+	})
+	return rows, err
+}
+
+// ReadAt reads part of an archived message.
+func (d *Desk) ReadAt(ref ticket.ArchiveRef, offset, length int64) ([]byte, error) {
+	return d.Store.ReadAt(ref, offset, length)
+}
+
+// Report records an attempt to send a row. A permanent failure is shown in its
+// ticket and told to those who have it.
+func (d *Desk) Report(ctx context.Context, id uint64, r ticket.Result, next time.Time) error {
+	if !r.Sent && r.Permanent {
+		return d.undelivered(ctx, id, r)
+	}
+	return d.Store.Update(ctx, func(tx *store.Tx) error {
+		row, err := tx.Outgoing(id)
+		if err != nil {
+			return err
+		}
+		if row.State != ticket.OutgoingWaiting {
+			return nil // dropped meanwhile, or reported twice
+		}
+		record(row, r, next, d.Now().UTC())
+		if err := tx.PutOutgoing(row); err != nil || !r.Sent {
+			return err
+		}
+		return tx.Append(&ticket.Event{
+			At: row.Finished, Kind: ticket.EventSent, Ticket: row.Ticket, Entry: row.Entry,
+			Person: row.Person, Object: row.ID, Detail: string(row.Class),
+		})
+	})
+}
+
+func record(row *ticket.Outgoing, r ticket.Result, next, now time.Time) {
+	row.Attempts++
+	row.LastError = r.Detail
+	switch {
+	case r.Sent:
+		row.State, row.Finished, row.NextTry, row.LastError = ticket.OutgoingSent, now, time.Time{}, ""
+	case r.Permanent:
+		row.State, row.Finished, row.NextTry = ticket.OutgoingFailed, now, time.Time{}
+	default:
+		row.NextTry = next.UTC()
+	}
+}
+
+// undelivered handles a mail that no later try will deliver.
+func (d *Desk) undelivered(ctx context.Context, id uint64, r ticket.Result) error {
+	var failed *ticket.Outgoing
+	_, err := d.apply(ctx, nil, func(tx *store.Tx, s *Setting) (*change, error) {
+		row, err := tx.Outgoing(id)
+		if err != nil {
+			return nil, err
+		}
+		failed = row
+		if row.State != ticket.OutgoingWaiting {
+			return nil, nil
+		}
+		c := &change{now: d.Now().UTC()}
+		c.also = func(tx *store.Tx) error {
+			row, err := tx.Outgoing(id)
+			if err != nil {
+				return err
+			}
+			if row.State != ticket.OutgoingWaiting {
+				return errStale
+			}
+			record(row, r, time.Time{}, c.now)
+			return tx.PutOutgoing(row)
+		}
+		c.event(ticket.Event{Kind: ticket.EventFailed, Entry: row.Entry, Person: row.Person, Object: id, Detail: string(row.Class)})
+		c.fact("given up", ticket.LogOutbox, id, ticket.LogTo, row.To, ticket.LogReason, r.Detail)
+		if row.Ticket.IsZero() {
+			return c, nil
+		}
+		t, err := tx.Ticket(row.Ticket)
+		if errors.Is(err, store.ErrNotFound) {
+			return c, nil
+		} else if err != nil {
+			return nil, err
+		}
+		c.ticket, c.revision = t, t.Revision
+		c.entry(&ticket.Entry{
+			Kind: ticket.EntryEvent, Role: ticket.RoleSystem,
+			Text: fmt.Sprintf("mail to %s could not be delivered: %s", row.To, firstLine(r.Detail)),
+		})
+		person, err := tx.Person(row.Person)
+		if err != nil {
+			return nil, err
+		}
+		p := &planner{desk: d, tx: tx, setting: s, m: &ticket.Message{}, change: c}
+		return c, p.tellUndelivered(person, firstLine(r.Detail))
+	})
+	if err != nil || failed == nil {
+		return err
+	}
+	if failed.Class == ticket.ClassNotice || d.Table().AgentByAddress(failed.To) != nil {
+		d.Raise(Alarm{
+			Key:  "undelivered " + failed.To,
+			What: fmt.Sprintf("mail to %s could not be delivered: %s", failed.To, firstLine(r.Detail)),
+			Try:  fmt.Sprintf("buzon outbox show %d", id),
+		})
+	}
+	return nil
+}
+
+// RetryOutgoing makes a waiting or failed row due at once.
+func (d *Desk) RetryOutgoing(ctx context.Context, id uint64) error {
+	err := d.Store.Update(ctx, func(tx *store.Tx) error {
+		row, err := tx.Outgoing(id)
+		if err != nil {
+			return err
+		}
+		if row.State == ticket.OutgoingSent || row.State == ticket.OutgoingDropped {
+			return fmt.Errorf("outgoing mail %d: %w (%s)", id, ErrSettled, row.State)
+		}
+		row.State, row.NextTry, row.Finished = ticket.OutgoingWaiting, d.Now().UTC(), time.Time{}
+		return tx.PutOutgoing(row)
+	})
+	if err == nil {
+		d.queued()
+	}
+	return err
+}
+
+// DropOutgoing takes a waiting row out of the queue; it is never sent.
+func (d *Desk) DropOutgoing(ctx context.Context, id uint64) error {
+	return d.Store.Update(ctx, func(tx *store.Tx) error {
+		row, err := tx.Outgoing(id)
+		if err != nil {
+			return err
+		}
+		if row.State != ticket.OutgoingWaiting && row.State != ticket.OutgoingFailed {
+			return fmt.Errorf("outgoing mail %d: %w (%s)", id, ErrSettled, row.State)
+		}
+		row.State, row.Finished, row.NextTry = ticket.OutgoingDropped, d.Now().UTC(), time.Time{}
+		if err := tx.PutOutgoing(row); err != nil {
+			return err
+		}
+		return tx.Append(&ticket.Event{At: row.Finished, Kind: ticket.EventDropped, Ticket: row.Ticket, Person: row.Person, Object: id, Detail: "outgoing"})
+	})
+}
+
+// Prune forgets the bytes of mail that was sent longer ago than the setting
+// keeps them. It returns how many rows it went through.
+func (d *Desk) Prune(ctx context.Context) (n int, err error) {
+	before := d.Now().Add(-asDuration(d.Table().Config.Desk.KeepSent))
+	err = d.Store.Update(ctx, func(tx *store.Tx) error {
+		n, err = tx.PruneSent(before, 500)
+		return err
+	})
+	return n, err
+}

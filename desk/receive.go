@@ -1,0 +1,234 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"buzon/store"
+	"buzon/ticket"
+)
+
+// seen is what the state knows of a message already.
+type seen struct {
+	delivery *store.MessageRow // the same delivery, made again
+	same     *store.MessageRow // the same message by another way
+	variant  *store.MessageRow // the same message with other content
+}
+
+func lookSeen(tx *store.Tx, m *ticket.Message) (seen, error) {
+	var s seen
+	if m == nil {
+		return s, nil
+	}
+	for _, look := range []struct {
+		key  string
+		find func(string) (*store.MessageRow, error)
+		to   **store.MessageRow
+	}{
+		{m.Envelope.TransportKey(m.SHA256), tx.MessageByTransport, &s.delivery},
+		{m.IdentityKey, tx.MessageByIdentity, &s.same},
+		{m.VariantKey, tx.MessageByVariant, &s.variant},
+	} {
+		if look.key == "" {
+			continue
+		}
+		row, err := look.find(look.key)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return s, err
+		}
+		*look.to = row
+	}
+	return s, nil
+}
+
+func (s seen) equal(o seen) bool {
+	same := func(a, b *store.MessageRow) bool { return (a == nil) == (b == nil) }
+	return same(s.delivery, o.delivery) && same(s.same, o.same) && same(s.variant, o.variant)
+}
+
+// Receive applies a message: exactly one effect for each message, however often
+// and by whatever way it comes. It returns when the effect is durable. An error
+// means that it was not taken or that the outcome is unknown; offering it again
+// is harmless.
+func (d *Desk) Receive(ctx context.Context, m *ticket.Message) (ticket.Outcome, error) {
+	done, err := d.apply(ctx, m, func(tx *store.Tx, s *Setting) (*change, error) {
+		return d.plan(tx, s, m, replay{})
+	})
+	if err != nil {
+		return ticket.Outcome{}, err
+	}
+	if done.kept != nil {
+		d.Raise(Alarm{
+			Key:  "quarantine",
+			What: fmt.Sprintf("message %s could not be read: %s", m.ID, done.kept.Reason),
+			Try:  fmt.Sprintf("buzon quarantine show %d", done.kept.ID),
+		})
+	}
+	return done.outcome, nil
+}
+
+// apply works a change out on a snapshot, renders its letters, and writes it in
+// a transaction; when the snapshot went stale meanwhile it does all of it again
+// inside the transaction.
+func (d *Desk) apply(ctx context.Context, m *ticket.Message, plan func(*store.Tx, *Setting) (*change, error)) (*change, error) {
+	s := d.setting.Load()
+	var c *change
+	err := d.Store.View(func(tx *store.Tx) (err error) {
+		c, err = plan(tx, s)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if c == nil {
+		return &change{}, nil
+	}
+	if err := d.compose(c, s); err != nil {
+		return nil, err
+	}
+	if c.seen.delivery != nil {
+		// The delivery is applied already; only its acknowledgement was lost.
+		d.log(c, m)
+		return c, nil
+	}
+	var done *change
+	err = d.Store.Update(ctx, func(tx *store.Tx) error {
+		run := c.copy()
+		if err := c.check(tx, m); errors.Is(err, errStale) {
+			again, err := plan(tx, s)
+			if err != nil {
+				return err
+			}
+			if again == nil || again.seen.delivery != nil {
+				done = again
+				return nil
+			}
+			if err := d.compose(again, s); err != nil {
+				return err
+			}
+			run = again
+		} else if err != nil {
+			return err
+		}
+		done = run
+		return run.write(tx, s, m)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if done == nil {
+		return &change{}, nil
+	}
+	d.log(done, m)
+	if len(done.letters) > 0 {
+		d.queued()
+	}
+	return done, nil
+}
+
+// log writes one line a fact, now that the facts are durable.
+func (d *Desk) log(c *change, m *ticket.Message) {
+	log := d.Log
+	if m != nil {
+		log = log.With(ticket.LogMessage, m.ID)
+	}
+	if c.ticket != nil {
+		log = log.With(ticket.LogTicket, c.ticket.Number.String())
+	}
+	for _, f := range c.facts {
+		log.Info(f.text, f.args...)
+	}
+	for _, l := range c.letters {
+		log.Info("queued", ticket.LogOutbox, l.out.ID, ticket.LogClass, l.out.Class, ticket.LogTo, l.out.To)
+	}
+}
+
+// replay says that a message which was kept is handled once more.
+type replay struct {
+	again bool
+	as    string // the agent in whose name a held one is let through
+}
+
+// plan decides what a message does.
+func (d *Desk) plan(tx *store.Tx, s *Setting, m *ticket.Message, replay replay) (*change, error) {
+	c := &change{now: d.Now().UTC()}
+	var err error
+	if !replay.again {
+		if c.seen, err = lookSeen(tx, m); err != nil {
+			return nil, err
+		}
+	}
+	p := &planner{desk: d, tx: tx, setting: s, m: m, change: c, replay: replay}
+	switch {
+	case c.seen.delivery != nil:
+		c.outcome = p.outcome(ticket.EventDuplicate, "the same delivery again")
+		c.fact("delivered again", ticket.LogReason, "already applied; only the acknowledgement was missing")
+	case c.seen.same != nil:
+		err = p.copyArrived()
+	case m.Quarantine != "":
+		p.quarantine(m.Quarantine)
+	case c.seen.variant != nil:
+		err = p.variantArrived()
+	default:
+		err = p.understood()
+	}
+	return c, err
+}
+
+// planner is the state of working out one message's change.
+type planner struct {
+	desk    *Desk
+	tx      *store.Tx
+	setting *Setting
+	m       *ticket.Message
+	replay  replay
+	*change
+}
+
+func (p *planner) outcome(event, detail string) ticket.Outcome {
+	o := ticket.Outcome{Event: event, Detail: detail}
+	if p.ticket != nil {
+		o.Ticket, o.Number = p.ticket.ID, p.ticket.Number
+	}
+	return o
+}
+
+// understood sends a message that could be read on its way.
+func (p *planner) understood() error {
+	ev, err := p.thread()
+	if err != nil {
+		return err
+	}
+	switch {
+	case ev.bounce != nil || p.m.Kind == ticket.KindBounce:
+		return p.bounce(ev)
+	case p.m.Kind == ticket.KindOwn:
+		p.ignore("our own mail came back: " + p.m.KindReason)
+		return nil
+	case p.m.Kind == ticket.KindAutoreply, p.m.Kind == ticket.KindChallenge, p.m.Kind == ticket.KindReport:
+		return p.automaton(ev)
+	case p.m.From.IsZero():
+		p.quarantine("no-from: the message names no sender")
+		return nil
+	}
+	return p.person(ev)
+}
+
+// person handles what a person wrote, by what ties it to a ticket.
+func (p *planner) person(ev evidence) error {
+	switch who, err := p.identify(ev); {
+	case err != nil:
+		return err
+	case who.hold != "":
+		return p.hold(ev, who)
+	case who.agent != nil:
+		return p.answer(ev, who)
+	case ev.ticket != nil && who.joins:
+		return p.reply(ev, who)
+	default:
+		return p.request(ev)
+	}
+}

@@ -1,0 +1,119 @@
+package desk
+
+import (
+	"strings"
+
+	"buzon/routing"
+	"buzon/ticket"
+)
+
+// reply adds what someone of the requester's side wrote to their ticket, or
+// opens a linked one when that was closed too long ago.
+func (p *planner) reply(ev evidence, who sender) error {
+	table := p.setting.Table
+	t := p.take(ev.ticket)
+	limit := table.Config.Desk.ReopenWithin
+	if t.Status == ticket.StatusClosed && !p.m.Courtesy && p.now.After(t.Closed.Add(asDuration(limit))) {
+		p.ticket, p.revision = nil, 0
+		p.fact("not reopened", ticket.LogReason, "it was closed too long ago; a linked ticket is opened")
+		return p.request(ev)
+	}
+	author := who.person
+	if author == nil || who.unverified {
+		// Recorded under the address that it came from, not as the participant.
+		var err error
+		if author, err = p.personFor(p.m.From); err != nil {
+			return err
+		}
+	}
+	text, quoted := newText(p.m)
+	e := p.entry(&ticket.Entry{
+		Kind: ticket.EntryReply, Author: author.ID, AuthorName: author.Address.Name, Role: who.role,
+		Text: text, Quoted: quoted, Archive: p.m.Archive, MessageID: p.m.MessageID, Files: p.m.Attachments,
+		Verdict: p.m.Kind, Unverified: who.unverified,
+	})
+	for _, id := range ev.cited {
+		p.entry(&ticket.Entry{Kind: ticket.EntryEvent, Role: ticket.RoleSystem, Text: "the message names another ticket too: " + id.String()})
+	}
+	if part := t.Participant(author.ID); part != nil {
+		part.Note(p.m.MessageID)
+	}
+	p.event(ticket.Event{Kind: ticket.EventReplied, Person: author.ID, Detail: string(who.role)})
+	p.change.outcome = p.outcome(ticket.EventReplied, evidenceNames[ev.by])
+	p.fact("replied", ticket.LogFrom, ticket.Domain(p.m.From.Addr), ticket.LogReason, "known by "+evidenceNames[ev.by])
+
+	if p.m.Courtesy {
+		p.fact("told nobody", ticket.LogReason, "it is only a courtesy")
+		return nil
+	}
+	reopened := false
+	topic := p.topicOf(t)
+	if who.role != ticket.RoleThirdParty && t.Status != ticket.StatusOpen {
+		reopened = !t.Status.IsActive()
+		if err := t.SetStatus(ticket.StatusOpen, p.now); err != nil {
+			return err
+		}
+		p.event(ticket.Event{Kind: ticket.EventStatus, Detail: string(t.Status)})
+		if topic.ReplyWithin > 0 {
+			t.Owe(p.now.Add(topic.ReplyWithin))
+		}
+	}
+	if p.m.Envelope.Backlog {
+		return nil
+	}
+	template := "update"
+	if who.role == ticket.RoleThirdParty {
+		if told, err := p.wroteBefore(author.ID); told || err != nil {
+			return err // a storm of answers to all is told of once a person
+		}
+		template = "thirdparty"
+	}
+	_, err := p.tellAgents(topic, template, e.Text, func(l *letter) {
+		l.data.Reopened, l.data.Unverified = reopened, who.unverified
+		l.data.Requester = shown(author.Address)
+	})
+	return err
+}
+
+// wroteBefore tells whether the thread has an entry of the person's already.
+func (p *planner) wroteBefore(id ticket.PersonID) (bool, error) {
+	entries, err := p.tx.Entries(p.ticket.ID)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range entries {
+		if e.Author == id {
+			p.fact("told nobody", ticket.LogReason, "the agents know of this third party")
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// take makes the change about a ticket as it is stored.
+func (p *planner) take(t *ticket.Ticket) *ticket.Ticket {
+	p.ticket, p.revision = t, t.Revision
+	return t
+}
+
+// topicOf is the ticket's topic, or the catch-all when the configuration has
+// dropped it.
+func (p *planner) topicOf(t *ticket.Ticket) *routing.Topic { return topicOf(p.setting.Table, t) }
+
+func topicOf(table *routing.Table, t *ticket.Ticket) *routing.Topic {
+	if topic := table.Topic(t.Topic); topic != nil {
+		return topic
+	}
+	return table.CatchAll()
+}
+
+// newText is what the sender newly wrote and what was cut away; where nothing
+// new was found the whole is shown, so that no word is lost to a bad cut.
+func newText(m *ticket.Message) (text, quoted string) {
+	text = strings.TrimSpace(m.ReplyText)
+	if text == "" && len(m.Attachments) == 0 {
+		return ticket.StripTokens(m.Text), ""
+	}
+	quoted = strings.TrimSpace(m.Signature + "\n" + m.QuotedText)
+	return ticket.StripTokens(text), ticket.StripTokens(quoted)
+}

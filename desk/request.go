@@ -1,0 +1,250 @@
+package desk
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"buzon/routing"
+	"buzon/store"
+	"buzon/ticket"
+)
+
+// request opens a ticket.
+func (p *planner) request(ev evidence) error {
+	decision := p.setting.Table.Match(routing.Input{Account: p.m.Envelope.Account, Targets: p.m.TargetAddresses()})
+	requester, err := p.personFor(p.m.From)
+	if err != nil {
+		return err
+	}
+	id, err := ticket.NewID(p.desk.Random)
+	if err != nil {
+		return err
+	}
+	topic := decision.Topic
+	t := &ticket.Ticket{
+		ID:        id,
+		Subject:   requestSubject(p.m, p.language(topic, requester)),
+		Topic:     topic.ID,
+		Status:    ticket.StatusOpen,
+		Language:  p.language(topic, requester),
+		Requester: requester.ID,
+		Created:   p.now,
+	}
+	p.ticket = t
+	p.placeholder = p.desk.nonce(12)
+	if decision.Team != nil {
+		t.Team = decision.Team.ID
+	}
+	if decision.Agent != nil {
+		t.Assignee = decision.Agent.ID
+		// Nobody is assigned their own request: the operators get it.
+		if slices.Contains(decision.Agent.Addresses, p.m.From.Key()) {
+			t.Assignee = ""
+		}
+	}
+	if topic.ReplyWithin > 0 && !p.m.Envelope.Backlog {
+		t.Owe(p.now.Add(topic.ReplyWithin))
+	}
+	if ev.ticket != nil {
+		t.Linked = append(t.Linked, ev.ticket.ID)
+	}
+	t.Linked = append(t.Linked, ev.cited...)
+
+	text := ticket.StripTokens(p.m.Text)
+	if strings.TrimSpace(text) == "" {
+		text = p.m.Subject // some people write the whole request in the subject
+	}
+	p.entry(&ticket.Entry{
+		Kind: ticket.EntryRequest, Author: requester.ID, AuthorName: requester.Address.Name, Role: ticket.RoleRequester,
+		Text: text, Archive: p.m.Archive, MessageID: p.m.MessageID, Files: p.m.Attachments, Verdict: p.m.Kind,
+	})
+	p.event(ticket.Event{Kind: ticket.EventTicketed, Entry: 1, Person: requester.ID, Detail: topic.ID})
+	p.change.outcome = p.outcome(ticket.EventTicketed, topic.ID)
+	p.fact("ticketed", ticket.LogFrom, ticket.Domain(p.m.From.Addr), ticket.LogKind, p.m.Kind)
+	p.fact("routed", ticket.LogTopic, topic.ID, ticket.LogAgent, t.Assignee, ticket.LogReason, strings.Join(decision.Reasons, "; "))
+
+	part := t.Join(requester.ID, ticket.RoleRequester)
+	part.Note(p.m.MessageID)
+	if p.m.Envelope.Backlog {
+		p.fact("told nobody", ticket.LogReason, "it was in the mailbox before the desk first looked")
+		return nil
+	}
+	if err := p.confirm(topic, requester, text); err != nil {
+		return err
+	}
+	told, err := p.tellAgents(topic, "notification", text, nil)
+	if err != nil {
+		return err
+	}
+	return p.referTo(p.otherTopics(topic), told, text)
+}
+
+// confirm tells the requester that the request has arrived, unless a machine
+// must not answer it.
+func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person, text string) error {
+	reason := ""
+	limit := p.setting.Table.Config.Desk.AutomaticPerHour
+	switch sent, err := p.tx.CountAutomatic(requester.Address.Key(), p.now.Add(-hour)); {
+	case err != nil:
+		return err
+	case !p.m.AutoReplyAllowed:
+		reason = "an automatic answer is not allowed: " + p.m.KindReason
+	case !topic.Autoresponse:
+		reason = "topic " + topic.ID + " sends none"
+	case p.setting.Table.Own(requester.Address.Addr):
+		reason = "the sender is an address of the desk"
+	case sent >= limit:
+		reason = "the hour's limit of automatic mail to this address is reached"
+	}
+	if reason != "" {
+		p.fact("not confirmed", ticket.LogReason, reason)
+		return nil
+	}
+	l := p.letter("confirmation", ticket.ClassConfirmation, topic, requester, ticket.RoleRequester)
+	if requester.Consent.IsZero() {
+		l.data.Notice = p.setting.Table.Config.Desk.Notice
+	}
+	p.noted = append(p.noted, requester.Address.Key())
+	return nil
+}
+
+// otherTopics are the further topics that the same delivery is addressed to.
+func (p *planner) otherTopics(first *routing.Topic) []*routing.Topic {
+	var others []*routing.Topic
+	for _, addr := range p.m.Envelope.Recipients {
+		t := p.setting.Table.TopicByAddress(addr)
+		if t != nil && t != first && !slices.Contains(others, t) {
+			others = append(others, t)
+		}
+	}
+	return others
+}
+
+// referTo brings the agents of further topics into the ticket.
+func (p *planner) referTo(topics []*routing.Topic, told []string, text string) error {
+	for _, topic := range topics {
+		p.entry(&ticket.Entry{Kind: ticket.EntryEvent, Role: ticket.RoleSystem, Text: "referred to topic " + topic.ID})
+		p.event(ticket.Event{Kind: ticket.EventNoted, Detail: topic.ID})
+		p.fact("referred", ticket.LogTopic, topic.ID, ticket.LogReason, "the same message is addressed to it too")
+		for _, agent := range topic.Agents() {
+			if slices.Contains(told, agent.ID) {
+				continue
+			}
+			told = append(told, agent.ID)
+			if err := p.tellAgent(agent, topic, "notification", text, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tellAgents writes to whoever has the ticket: the assignee, or else the topic's
+// team, or else the operators. It returns the ids of those who were told.
+func (p *planner) tellAgents(topic *routing.Topic, template, text string, edit func(*letter)) ([]string, error) {
+	table := p.setting.Table
+	agents := topic.Agents()
+	if team := table.Team(p.ticket.Team); team != nil {
+		agents = team.Members
+	}
+	assignee := table.Agent(p.ticket.Assignee)
+	if assignee != nil {
+		agents = []*routing.Agent{assignee}
+	} else if topic.Agent != nil && p.ticket.Team == "" {
+		agents = nil // its only agent is the requester
+	}
+	var told []string
+	for _, agent := range agents {
+		if slices.Contains(agent.Addresses, p.m.From.Key()) {
+			continue // nobody is told of what they wrote
+		}
+		told = append(told, agent.ID)
+	}
+	if len(told) == 0 {
+		for _, agent := range table.Operators() {
+			told = append(told, agent.ID)
+		}
+	}
+	for _, id := range told {
+		if err := p.tellAgent(table.Agent(id), topic, template, text, assignee != nil && assignee.ID == id); err != nil {
+			return nil, err
+		}
+		if edit != nil {
+			edit(p.letters[len(p.letters)-1])
+		}
+	}
+	return told, nil
+}
+
+// tellAgent writes to one agent, with the message's files. Beyond the limit the
+// assignee gets the files and everybody else the list.
+func (p *planner) tellAgent(agent *routing.Agent, topic *routing.Topic, template, text string, assignee bool) error {
+	person, err := p.agentPerson(agent)
+	if err != nil {
+		return err
+	}
+	l := p.letter(template, ticket.ClassNotification, topic, person, ticket.RoleAgent)
+	l.lang = agent.Language
+	l.data.Text = text
+	var total int64
+	for _, f := range p.m.Attachments {
+		total += f.Length
+	}
+	l.attach(p.m, assignee || total <= int64(p.setting.Table.Config.Desk.NotifyFiles))
+	return nil
+}
+
+// personFor finds the person with an address, or makes a new one.
+func (p *planner) personFor(a ticket.Address) (*ticket.Person, error) {
+	for _, fresh := range p.people {
+		if fresh.Address.Key() == a.Key() {
+			return fresh, nil
+		}
+	}
+	found, err := p.tx.PersonByAddress(a.Addr)
+	if err == nil || !errors.Is(err, store.ErrNotFound) {
+		return found, err
+	}
+	id, err := p.desk.personID()
+	if err != nil {
+		return nil, err
+	}
+	fresh := &ticket.Person{ID: id, Address: a, Language: p.m.Language, Created: p.now}
+	p.people = append(p.people, fresh)
+	return fresh, nil
+}
+
+func (p *planner) agentPerson(agent *routing.Agent) (*ticket.Person, error) {
+	return p.personFor(ticket.Address{Name: agent.Name, Addr: agent.Addresses[0]})
+}
+
+// language is the one to write to a requester in: their mail's, where it is
+// sure, else what is known of them, else the topic's.
+func (p *planner) language(topic *routing.Topic, person *ticket.Person) string {
+	for _, lang := range []string{p.m.Language, person.Language, topic.Language} {
+		if lang != "" {
+			return lang
+		}
+	}
+	return p.setting.Table.Config.Desk.Language
+}
+
+const subjectWords = 8
+
+// requestSubject is the mail's subject without tags; without one, it says so and
+// gives the first words.
+func requestSubject(m *ticket.Message, lang string) string {
+	if s := ticket.WithoutTags(m.Subject); s != "" {
+		return s
+	}
+	none := "(sin asunto)"
+	if lang == "en" {
+		none = "(no subject)"
+	}
+	words := strings.Fields(ticket.StripTokens(m.Text))
+	if len(words) > subjectWords {
+		words = append(words[:subjectWords:subjectWords], "…")
+	}
+	return strings.TrimSpace(none + " " + strings.Join(words, " "))
+}

@@ -1,0 +1,124 @@
+package desk
+
+import (
+	"errors"
+	"slices"
+
+	"buzon/store"
+	"buzon/ticket"
+)
+
+// Evidence that ties a message to a ticket, the strongest first.
+const (
+	byReplyAddress = iota + 1
+	byMessageIDToken
+	bySeparator
+	byStoredMessageID
+	byTag
+)
+
+var evidenceNames = map[int]string{
+	byReplyAddress:    "signed reply address",
+	byMessageIDToken:  "signed Message-ID",
+	bySeparator:       "signed separator line",
+	byStoredMessageID: "a known Message-ID",
+	byTag:             "the subject's tag",
+}
+
+// evidence is what a message says about the ticket that it belongs to.
+type evidence struct {
+	ticket *ticket.Ticket
+	by     int             // one of the constants above; 0: nothing was found
+	person ticket.PersonID // whom the token was sent to; 0: no token
+	cited  []ticket.ID     // other tickets that are named by weaker evidence
+	bounce *ticket.Token   // it came to a signed bounce address
+}
+
+// thread looks for the ticket that the message belongs to. Tokens are believed
+// because only their person was sent them; a Message-ID and a tag only say what
+// the sender means, and what they may do with it is decided by identify.
+func (p *planner) thread() (evidence, error) {
+	var ev evidence
+	take := func(by int, t ticket.Token) error {
+		found, err := p.tx.Ticket(t.Ticket)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // a restored desk may not know the ticket any more
+		} else if err != nil {
+			return err
+		}
+		switch {
+		case ev.ticket == nil:
+			ev.ticket, ev.by, ev.person = found, by, t.Person
+		case ev.ticket.ID != found.ID:
+			ev.cite(found.ID)
+		case ev.by == by && p.isSender(t.Person):
+			ev.person = t.Person // of two people's tokens, the sender's own
+		}
+		return nil
+	}
+	check := func(by int, token string, purpose ticket.Purpose) error {
+		t, err := p.desk.keys.Check(token, purpose, p.now)
+		if err != nil {
+			return nil // forged, expired or none: as if it were not there
+		}
+		return take(by, t)
+	}
+
+	for _, target := range p.m.TargetAddresses() {
+		_, detail := ticket.SplitPlus(target.Address)
+		if t, err := p.desk.keys.Check(detail, ticket.PurposeBounce, p.now); err == nil && ev.bounce == nil {
+			ev.bounce = &t
+		}
+		if err := check(byReplyAddress, detail, ticket.PurposeReply); err != nil {
+			return ev, err
+		}
+	}
+	parents := p.m.Parents()
+	for _, id := range parents {
+		if token, ok := ticket.MessageIDToken(id); ok {
+			if err := check(byMessageIDToken, token, ticket.PurposeMessageID); err != nil {
+				return ev, err
+			}
+		}
+	}
+	for _, token := range p.m.Separators {
+		if err := check(bySeparator, token, ticket.PurposeSeparator); err != nil {
+			return ev, err
+		}
+	}
+	for _, id := range parents {
+		refs, err := p.tx.TicketsByMessageID(id)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return ev, err
+		}
+		for _, ref := range refs {
+			if err := take(byStoredMessageID, ticket.Token{Ticket: ref.Ticket}); err != nil {
+				return ev, err
+			}
+		}
+	}
+	for _, n := range ticket.Tags(p.m.Subject) {
+		t, err := p.tx.TicketByNumber(n)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return ev, err
+		}
+		if err := take(byTag, ticket.Token{Ticket: t.ID}); err != nil {
+			return ev, err
+		}
+	}
+	return ev, nil
+}
+
+func (ev *evidence) cite(id ticket.ID) {
+	if !slices.Contains(ev.cited, id) {
+		ev.cited = append(ev.cited, id)
+	}
+}
+
+// isSender tells whether the message's From is the person's registered address.
+func (p *planner) isSender(id ticket.PersonID) bool {
+	person, err := p.tx.Person(id)
+	return err == nil && person.Address.Key() == p.m.From.Key()
+}

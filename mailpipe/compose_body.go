@@ -1,0 +1,263 @@
+package mailpipe
+
+import (
+	"bytes"
+	"cmp"
+	"iter"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"buzon/ticket"
+)
+
+// mimePart is a node of the message's MIME tree: a multipart, a file, or text.
+type mimePart struct {
+	mediaType string
+	parts     []mimePart // a multipart's
+	root      string     // type of the first part of multipart/related (RFC 2387)
+	file      *ticket.File
+	inline    bool
+	text      string
+}
+
+// eightBit tells whether some file in the part is sent in 8-bit form, which the
+// headers around it must say (RFC 2045, section 6.4).
+func (p mimePart) eightBit() bool {
+	for _, child := range p.parts {
+		if child.eightBit() {
+			return true
+		}
+	}
+	return p.file != nil && strings.EqualFold(p.file.Encoding, "8bit")
+}
+
+// part writes a part: the rest of its header, an empty line, its body.
+func (a *assembly) part(p mimePart) error {
+	switch {
+	case len(p.parts) > 0:
+		return a.multipart(p)
+	case p.file != nil:
+		a.file(p)
+	default:
+		paramField(&a.buf, "Content-Type", p.mediaType, mimeParam{"charset", "utf-8"})
+		plainField(&a.buf, "Content-Transfer-Encoding", "quoted-printable")
+		a.buf.WriteString("\r\n")
+		quotedPrintable(&a.buf, p.text)
+	}
+	return nil
+}
+
+func (a *assembly) multipart(p mimePart) error {
+	nonce, err := a.nonce()
+	if err != nil {
+		return err
+	}
+	// "=_" can occur neither in quoted-printable nor in base64; against other
+	// content there are the 120 random bits.
+	boundary := "=_" + nonce
+	params := []mimeParam{{"boundary", `"` + boundary + `"`}}
+	if p.root != "" {
+		params = append(params, mimeParam{"type", `"` + p.root + `"`})
+	}
+	paramField(&a.buf, "Content-Type", p.mediaType, params...)
+	if p.eightBit() {
+		plainField(&a.buf, "Content-Transfer-Encoding", "8bit")
+	}
+	for _, child := range p.parts {
+		a.buf.WriteString("\r\n--" + boundary + "\r\n")
+		if err := a.part(child); err != nil {
+			return err
+		}
+	}
+	a.buf.WriteString("\r\n--" + boundary + "--\r\n")
+	return nil
+}
+
+// file writes a copied file under a header of our own.
+func (a *assembly) file(p mimePart) {
+	f := p.file
+	name := cmp.Or(cleanFileName(f.Name), "attachment")
+	fallback := asciiName(name)
+	mediaType := strings.ToLower(f.Type)
+	if !isMediaType(mediaType) {
+		mediaType = "application/octet-stream"
+	}
+	var typeParams []mimeParam
+	if strings.HasPrefix(mediaType, "text/") && isMIMEToken(f.Charset) {
+		typeParams = append(typeParams, mimeParam{"charset", f.Charset})
+	}
+	typeParams = append(typeParams, mimeParam{"name", `"` + fallback + `"`})
+	paramField(&a.buf, "Content-Type", mediaType, typeParams...)
+
+	disposition := "attachment"
+	if p.inline {
+		disposition = "inline"
+	}
+	nameParams := []mimeParam{{"filename", `"` + fallback + `"`}}
+	if name != fallback {
+		nameParams = append(nameParams, mimeParam{"filename*", "utf-8''" + percentEncode(name)})
+	}
+	paramField(&a.buf, "Content-Disposition", disposition, nameParams...)
+	if p.inline {
+		idField(&a.buf, "Content-ID", f.ContentID)
+	}
+	encoding := strings.ToLower(f.Encoding)
+	if encoding == "" {
+		encoding = "7bit"
+	}
+	plainField(&a.buf, "Content-Transfer-Encoding", encoding)
+	a.buf.WriteString("\r\n")
+	a.copyFile(f)
+}
+
+// asciiName is the name for readers that don't know RFC 2231: accents are
+// dropped, other characters become underscores. It can stand between quotes.
+func asciiName(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.Is(unicode.Mn, r), r == '\u200d':
+			return -1
+		case r < ' ' || r > '~' || r == '"' || r == '\\':
+			return '_'
+		}
+		return r
+	}, norm.NFD.String(name))
+}
+
+// percentEncode writes a parameter's value by RFC 2231, section 4.
+func percentEncode(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if isASCIIAlnum(rune(c)) || c == '.' || c == '-' || c == '_' {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteByte(upperHex[c>>4])
+		b.WriteByte(upperHex[c&15])
+	}
+	return b.String()
+}
+
+func isMediaType(s string) bool {
+	kind, sub, ok := strings.Cut(s, "/")
+	return ok && isMIMEToken(kind) && isMIMEToken(sub)
+}
+
+// isMIMEToken follows RFC 2045, section 5.1, with a bound on the length.
+func isMIMEToken(s string) bool {
+	return s != "" && len(s) <= 100 && !strings.ContainsFunc(s, func(r rune) bool {
+		return !isASCIIAlnum(r) && !strings.ContainsRune("!#$&-^_.+", r)
+	})
+}
+
+const upperHex = "0123456789ABCDEF"
+
+// quoteOctets writes the octets of a character as =XX.
+func quoteOctets(r rune) string {
+	var octets [utf8.UTFMax]byte
+	n := utf8.EncodeRune(octets[:], r)
+	out := make([]byte, 0, 3*utf8.UTFMax)
+	for _, c := range octets[:n] {
+		out = append(out, '=', upperHex[c>>4], upperHex[c&15])
+	}
+	return string(out)
+}
+
+// wordUnits divides text into what must stay together on one line: runs of ASCII
+// letters and digits, up to longest octets, and single characters as encode
+// writes them.
+func wordUnits(text string, longest int, encode func(rune) string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := 0; i < len(text); {
+			n := 0
+			for n < longest && i+n < len(text) && isASCIIAlnum(rune(text[i+n])) {
+				n++
+			}
+			unit := text[i : i+n]
+			if n == 0 {
+				var r rune
+				r, n = utf8.DecodeRuneInString(text[i:])
+				unit = encode(r)
+			}
+			if !yield(unit) {
+				return
+			}
+			i += n
+		}
+	}
+}
+
+// quotedPrintable writes text (RFC 2045, section 6.7). Lines of text, whatever
+// their ends, become lines ending in CRLF. Where a line is too long it is broken
+// after a space, or if there is none between two units, so that words, tokens
+// and characters stay whole for readers that look at the raw message.
+func quotedPrintable(w *bytes.Buffer, text string) {
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "\uFFFD").Replace(strings.ToValidUTF8(text, "\uFFFD"))
+	for i, line := range strings.Split(text, "\n") {
+		if i > 0 {
+			w.WriteString("\r\n")
+		}
+		quotedLine(w, line)
+	}
+}
+
+func quotedLine(w *bytes.Buffer, line string) {
+	const room = maxColumns - 1 // the last column is for the =
+	var last string             // white space at the end of a line would be lost
+	if n := len(line); n > 0 && (line[n-1] == ' ' || line[n-1] == '\t') {
+		line, last = line[:n-1], quoteOctets(rune(line[n-1]))
+	}
+	var pending []byte // not written yet: fits one line
+	space := 0         // where pending may be broken: after its last space
+	add := func(unit string) {
+		if len(pending)+len(unit) > room {
+			cut := space
+			if cut == 0 {
+				cut = len(pending)
+			}
+			w.Write(pending[:cut])
+			w.WriteString("=\r\n")
+			pending = append(pending[:0], pending[cut:]...)
+			space = 0
+			if len(pending)+len(unit) > room { // what followed the space is long too
+				w.Write(pending)
+				w.WriteString("=\r\n")
+				pending = pending[:0]
+			}
+		}
+		pending = append(pending, unit...)
+		if unit == " " || unit == "\t" {
+			space = len(pending)
+		}
+	}
+	// A relay may change these at the beginning of a line: mbox writers quote
+	// "From ", broken ones mistake a dot.
+	switch {
+	case strings.HasPrefix(line, "From "):
+		add(quoteOctets('F'))
+		line = line[1:]
+	case strings.HasPrefix(line, "."):
+		add(quoteOctets('.'))
+		line = line[1:]
+	}
+	for unit := range wordUnits(line, room, printable) {
+		add(unit)
+	}
+	if last != "" {
+		add(last)
+	}
+	w.Write(pending)
+}
+
+// printable writes a character as it may stand inside a quoted-printable line.
+func printable(r rune) string {
+	if r == '\t' || r >= ' ' && r <= '~' && r != '=' {
+		return string(r)
+	}
+	return quoteOctets(r)
+}

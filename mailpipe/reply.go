@@ -1,0 +1,405 @@
+package mailpipe
+
+import (
+	"strings"
+	"unicode"
+
+	"buzon/ticket"
+)
+
+// maxMarker is how much of a line is looked at for a marker, in octets; longer
+// lines are prose.
+const maxMarker = 400
+
+// replyHints are what the header says about the text.
+type replyHints struct {
+	reply   bool // it answers something
+	forward bool // its subject says that it forwards something
+}
+
+// cut is a text divided: every line is in exactly one of the fields.
+type cut struct {
+	reply, quoted, signature string
+	forwarded                *ticket.Forwarded
+}
+
+// class is where a line goes.
+type class byte
+
+const (
+	isReply class = iota
+	isQuoted
+	isSignature
+	isForwarded
+)
+
+// line is a line of the body, read once.
+type line struct {
+	text   string // as it stands, without marks
+	bare   string // trimmed, without quote signs and bold marks, at most maxMarker octets
+	quoted bool   // begins with >
+	mark   rune   // quoteMark, restMark or 0
+	class  class
+}
+
+func (l *line) blank() bool { return l.bare == "" && !l.quoted }
+
+// cutReply divides a text into what the person newly wrote, what they quoted,
+// their signature, and a forwarded message. It works line by line, in time
+// linear in the text; what it is not sure of stays in the reply.
+func cutReply(text string, hints replyHints) cut {
+	lines := readLines(text)
+	c := cutter{lines: lines, hints: hints}
+	end := c.findQuotes()
+	quotes := c.found
+	if end < len(lines) {
+		quotes = true
+	}
+	var result cut
+	if c.forward {
+		stop := end + forwardEnd(lines[end:])
+		f, body := readForward(lines[end:stop])
+		result.forwarded = f
+		for k := end; k < end+body; k++ {
+			lines[k].class = isQuoted // what f says in its fields
+		}
+		for k := stop; k < len(lines); k++ {
+			lines[k].class = isReply
+		}
+	}
+	if !quotes && !hints.reply {
+		result.reply = strings.Trim(withoutMarks(text), "\n")
+		return result
+	}
+	c.findSignatures()
+	result.reply = c.gather(isReply)
+	result.quoted = c.gather(isQuoted)
+	result.signature = c.gather(isSignature)
+	return result
+}
+
+func readLines(text string) []line {
+	lines := make([]line, 0, strings.Count(text, "\n")+1)
+	for more := true; more; {
+		var l line
+		l.text, text, more = strings.Cut(text, "\n")
+		if strings.HasPrefix(l.text, string(quoteMark)) {
+			l.mark = quoteMark
+		} else if strings.HasPrefix(l.text, string(restMark)) {
+			l.mark = restMark
+		}
+		l.text = strings.TrimPrefix(l.text, string(l.mark))
+		head := cutBytes(l.text, maxMarker)
+		bare := strings.TrimLeft(head, " \t")
+		if strings.HasPrefix(bare, ">") || strings.HasPrefix(bare, "|") && strings.HasPrefix(bare, "| ") {
+			// ">:" is what a wrapped "<address>:" above a quote leaves
+			l.quoted = bare[0] == '>' && strings.TrimSpace(bare) != ">:"
+			if l.quoted {
+				bare = strings.TrimLeft(bare, "> \t")
+			}
+		}
+		l.bare = strings.Trim(bare, " \t*\r")
+		if at := sharedAt(&l); at > 0 {
+			above := l
+			above.text, above.bare = l.text[:at], strings.TrimSpace(l.text[:at])
+			l.text, l.bare = l.text[at:], strings.TrimSpace(l.text[at:])
+			lines = append(lines, above)
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+type cutter struct {
+	lines   []line
+	hints   replyHints
+	found   bool // a quote was found
+	forward bool // the lines from the end on are a forwarded message
+}
+
+// findQuotes classes the quoted lines and returns where the rest of the text, all
+// of it quoted or forwarded, begins.
+func (c *cutter) findQuotes() int {
+	c.useMarks()
+	for i := 0; i < len(c.lines); i++ {
+		l := &c.lines[i]
+		if l.bare == "" {
+			if l.quoted {
+				c.quote(i)
+			}
+			continue
+		}
+		if kind := c.hardCut(i); kind != 0 {
+			return c.cutFrom(i, kind == 'f')
+		}
+		if l.quoted {
+			if c.opensForward(i) {
+				return c.cutFrom(i, true)
+			}
+			c.quote(i)
+			continue
+		}
+		if start, strong := c.attribution(i); start >= 0 {
+			next := c.nextText(i + 1)
+			follows := next < len(c.lines) && (c.lines[next].quoted || c.lines[next].class == isQuoted)
+			if c.hints.forward && (follows || strong) && c.allBlank(0, start) {
+				return c.cutFrom(start, true)
+			}
+			if follows {
+				for k := start; k <= i; k++ {
+					c.quote(k)
+				}
+			} else if strong && next < len(c.lines) {
+				return c.cutFrom(start, false)
+			} else if strong && l.mark == 0 {
+				for k := start; k <= i; k++ { // nothing is below: the client cut the quote
+					c.quote(k)
+				}
+			}
+		}
+	}
+	return len(c.lines)
+}
+
+func (c *cutter) quote(i int) {
+	c.lines[i].class = isQuoted
+	c.found = true
+}
+
+// useMarks classes the lines of quote containers of HTML mail. In a container
+// that holds quoted lines, only what stands before them is the client's: below
+// and between people answer.
+func (c *cutter) useMarks() {
+	for i := 0; i < len(c.lines); {
+		if c.lines[i].mark != quoteMark {
+			i++
+			continue
+		}
+		end, firstQuoted := i, -1
+		for ; end < len(c.lines) && (c.lines[end].mark == quoteMark || c.lines[end].blank()); end++ {
+			if c.lines[end].quoted && firstQuoted < 0 {
+				firstQuoted = end
+			}
+		}
+		stop := end
+		if firstQuoted >= 0 {
+			stop = firstQuoted
+		}
+		for k := i; k < stop; k++ {
+			if c.lines[k].mark == quoteMark && forwardHead(c.lines[k].bare) == "" {
+				c.quote(k)
+			}
+		}
+		i = end
+	}
+}
+
+// hardCut tells whether everything from line i on is quoted ('q') or forwarded
+// ('f'); 0: neither.
+func (c *cutter) hardCut(i int) byte {
+	l := &c.lines[i]
+	if l.quoted {
+		return 0
+	}
+	original := byte('q')
+	if c.hints.forward || !c.hints.reply {
+		original = 'f' // what is no answer and shows a whole message passes it on
+	}
+	if l.mark == restMark {
+		if c.hints.forward {
+			return 'f'
+		}
+		return 'q'
+	}
+	if strings.Contains(l.bare, ticket.SeparatorMark) && len(ticket.SeparatorTokens(l.bare)) > 0 {
+		return 'q'
+	}
+	low := strings.ToLower(l.bare)
+	if len(low) < 200 {
+		for _, phrase := range replyAbove {
+			if strings.Contains(low, phrase) {
+				return 'q'
+			}
+		}
+	}
+	if forwardHead(l.bare) != "" {
+		return 'f'
+	}
+	if isOriginalLine(l.bare) {
+		return original
+	}
+	if label, _ := headerLabel(l.bare); label != 0 && c.headerBlock(i) && (c.hints.reply || c.hints.forward || c.textBelow(i)) {
+		return original
+	}
+	return 0
+}
+
+// textBelow tells whether text stands below the header that begins at line i.
+func (c *cutter) textBelow(i int) bool {
+	_, body := readForward(c.lines[i:min(len(c.lines), i+maxForwardHeader)])
+	return c.nextText(i+body) < len(c.lines)
+}
+
+// cutFrom classes everything from line i on, and with it an attribution or a
+// ruler directly above.
+func (c *cutter) cutFrom(i int, forward bool) int {
+	above := i - 1
+	for above >= 0 && c.lines[above].blank() {
+		above--
+	}
+	if above >= 0 && c.lines[above].class == isReply {
+		if start, _ := c.attribution(above); start >= 0 {
+			i = start
+		} else if isRuler(c.lines[above].bare) {
+			i = above
+		}
+	}
+	class := isQuoted
+	if forward {
+		class = isForwarded
+	}
+	for k := i; k < len(c.lines); k++ {
+		c.lines[k].class = class
+	}
+	c.forward = forward
+	return i
+}
+
+// opensForward tells whether the quoted line i begins a forwarded message: Apple
+// Mail quotes what it forwards.
+func (c *cutter) opensForward(i int) bool {
+	head := forwardHead(c.lines[i].bare) != ""
+	if !head && !((c.hints.forward || !c.hints.reply) && (isOriginalLine(c.lines[i].bare) || c.headerBlock(i))) {
+		if start, strong := c.attribution(i); !c.hints.forward || !strong || start < 0 {
+			return false
+		}
+	}
+	for k := i - 1; k >= 0; k-- {
+		if c.lines[k].class == isQuoted && c.lines[k].bare != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *cutter) nextText(i int) int {
+	for i < len(c.lines) && c.lines[i].bare == "" {
+		i++
+	}
+	return i
+}
+
+func (c *cutter) allBlank(from, to int) bool {
+	for k := from; k < to; k++ {
+		if c.lines[k].bare != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// headerBlock tells whether a quoted header (De:, Enviado:, Para:, Asunto:)
+// begins at line i: a sender and two other things within a few lines.
+func (c *cutter) headerBlock(i int) bool {
+	var kinds labelKind
+	var addressed, timed bool
+	loose := 0
+	for k := i; k < len(c.lines) && k < i+16; k++ {
+		l := &c.lines[k]
+		if l.quoted != c.lines[i].quoted && l.bare != "" {
+			break
+		}
+		if l.bare == "" {
+			next := c.nextText(k)
+			if next >= len(c.lines) || next > k+2 {
+				break
+			}
+			if label, _ := headerLabel(c.lines[next].bare); label == 0 {
+				break
+			}
+			continue
+		}
+		label, value := headerLabel(l.bare)
+		if label == 0 {
+			if loose++; loose > 3 {
+				break
+			}
+			continue
+		}
+		loose = 0
+		if label&kinds&(labelFrom|labelSubject) != 0 {
+			break // another block
+		}
+		kinds |= label
+		addressed = addressed || strings.Contains(value, "@")
+		timed = timed || label == labelDate && hasTime(value)
+	}
+	others := 0
+	for _, kind := range []labelKind{labelTo, labelDate, labelSubject} {
+		if kinds&kind != 0 {
+			others++
+		}
+	}
+	if kinds&labelFrom == 0 || others < 2 {
+		return false
+	}
+	// a memo at the top of a letter has the same form
+	return c.hints.reply || c.hints.forward || addressed && (timed || !c.allBlank(0, i))
+}
+
+// headerLabel reads "Label: value"; 0: it is none.
+func headerLabel(s string) (labelKind, string) {
+	colon := strings.IndexByte(s, ':')
+	wide := strings.Index(s, "：")
+	size := 1
+	if colon < 0 || wide >= 0 && wide < colon {
+		colon, size = wide, len("：")
+	}
+	if colon < 0 || colon > 40 {
+		return 0, ""
+	}
+	label := strings.ToLower(strings.Trim(s[:colon], " \t*_\u00a0"))
+	return headerLabels[label], strings.Trim(s[colon+size:], " \t*")
+}
+
+// isOriginalLine tells "-----Mensaje original-----" and its kin.
+func isOriginalLine(s string) bool {
+	inner := strings.Trim(s, "-—_=*:> \t")
+	if len(inner) == len(s) || len(inner) > 60 || !strings.HasPrefix(s, "--") && !strings.HasPrefix(s, "__") {
+		return false
+	}
+	return originalMarkers[strings.ToLower(inner)]
+}
+
+// isRuler tells a line that is drawn only.
+func isRuler(s string) bool {
+	return len(s) >= 5 && strings.Trim(s, "_-—=*") == ""
+}
+
+// gather joins the lines of a class; between them what is not theirs leaves an
+// empty line.
+func (c *cutter) gather(class class) string {
+	var b strings.Builder
+	gap := false
+	blanks := 0
+	for i := range c.lines {
+		l := &c.lines[i]
+		if l.class != class {
+			gap = b.Len() > 0
+			continue
+		}
+		if strings.TrimFunc(l.text, unicode.IsSpace) == "" {
+			blanks++
+			continue
+		}
+		if b.Len() > 0 {
+			if gap {
+				blanks = max(blanks, 1)
+			}
+			b.WriteString(strings.Repeat("\n", min(blanks, 3)+1))
+		}
+		gap, blanks = false, 0
+		b.WriteString(strings.TrimRight(l.text, " \t"))
+	}
+	return b.String()
+}

@@ -1,0 +1,645 @@
+package mailpipe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"buzon/ticket"
+)
+
+func smtpError(code int, enhanced smtp.EnhancedCode, text string) error {
+	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: text}
+}
+
+// outgoingTo is a mail that was queued when the clock of the test began.
+func outgoingTo(clock *manualClock, to string) *ticket.Outgoing {
+	return &ticket.Outgoing{Class: ticket.ClassAnswer, EnvelopeFrom: "bounce+x@desk.test", To: to, Created: clock.now()}
+}
+
+func TestSenderReusesConnection(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	host := startSmarthost(t, nil)
+	clock, box, logged := newManualClock(), &memoryOutbox{}, &senderLog{}
+	for i := range 20 {
+		box.add(outgoingTo(clock, fmt.Sprintf("r%d@example.org", i)))
+	}
+	s := NewSender(host.cfg, box, nil, logged.logger(), clock.now)
+	stop := runSender(t, s)
+	waitUntil(t, "20 mails sent", func() bool { return len(box.all()) == 20 })
+	stop()
+	host.server.Close()
+
+	if mails, connections := host.count(); mails != 20 || connections != 1 {
+		t.Errorf("%d mails over %d connections", mails, connections)
+	}
+	for i := range 20 {
+		m := host.mail(i)
+		want := arrivedMail{from: "bounce+x@desk.test", to: fmt.Sprintf("r%d@example.org", i)}
+		want.data = box.rows[i].Chunks[0].Literal
+		if m.from != want.from || m.to != want.to || string(m.data) != string(want.data) {
+			t.Errorf("mail %d: from %s to %s: %q", i, m.from, m.to, m.data)
+		}
+		if m.opts.Size != int64(len(want.data)) || m.opts.Body != smtp.Body8BitMIME {
+			t.Errorf("mail %d: size %d, body %s", i, m.opts.Size, m.opts.Body)
+		}
+	}
+	if n := strings.Count(logged.String(), "msg=sent "); n != 20 || strings.Contains(logged.String(), "r1@") {
+		t.Errorf("%d lines say that mail was sent; log:\n%s", n, logged.String())
+	}
+	if st := s.Status(); !st.LastSent.Equal(clock.now()) || !st.Connected || st.Err != nil {
+		t.Errorf("status %+v", st)
+	}
+}
+
+// TestReplies: each refusal at each verb concerns one mail, and the next one goes
+// over the same connection.
+func TestReplies(t *testing.T) {
+	for _, verb := range []string{"MAIL", "RCPT", "DATA"} {
+		for _, code := range []int{450, 451, 452, 550, 552, 554} {
+			t.Run(fmt.Sprint(verb, code), func(t *testing.T) {
+				var refused atomic.Bool
+				host := startSmarthost(t, func(h *smarthost, _ *smtp.Server) {
+					h.refuse = func(v, _ string) error {
+						if v == verb && refused.CompareAndSwap(false, true) {
+							return smtpError(code, smtp.EnhancedCode{code / 100, 2, 1}, "not today")
+						}
+						return nil
+					}
+				})
+				clock, box := newManualClock(), &memoryOutbox{}
+				box.add(outgoingTo(clock, "a@example.org"))
+				box.add(outgoingTo(clock, "b@example.org"))
+				runSender(t, NewSender(host.cfg, box, nil, senderQuiet, clock.now))
+				waitUntil(t, "both reported", func() bool { return len(box.all()) == 2 })
+				first, second := box.all()[0], box.all()[1]
+				if first.result.Sent || first.result.Permanent != (code >= 500) {
+					t.Errorf("%+v", first)
+				}
+				if want := fmt.Sprintf("%d %d.2.1 not today", code, code/100); !strings.HasSuffix(first.result.Detail, want) {
+					t.Errorf("detail %q does not end in %q", first.result.Detail, want)
+				}
+				next := time.Time{}
+				if code < 500 {
+					next = clock.now().Add(time.Minute)
+				}
+				if !first.next.Equal(next) {
+					t.Errorf("next try at %v, not %v", first.next, next)
+				}
+				if !second.result.Sent {
+					t.Errorf("%+v", second)
+				}
+				if _, connections := host.count(); connections != 1 {
+					t.Errorf("%d connections", connections)
+				}
+			})
+		}
+	}
+}
+
+// TestRetryTimes follows one mail from its first refusal to giving up.
+func TestRetryTimes(t *testing.T) {
+	host := startSmarthost(t, func(h *smarthost, _ *smtp.Server) {
+		h.refuse = func(verb, _ string) error {
+			if verb == "RCPT" {
+				return smtpError(451, smtp.EnhancedCode{4, 7, 1}, "Greylisting in action, please come back later at a lower rate")
+			}
+			return nil
+		}
+	})
+	clock, box := newManualClock(), &memoryOutbox{}
+	box.add(outgoingTo(clock, "a@example.org"))
+	host.cfg.GiveUp = 12 * time.Hour
+	s := NewSender(host.cfg, box, nil, senderQuiet, clock.now)
+	runSender(t, s)
+	var pauses []time.Duration
+	for {
+		n := len(pauses)
+		waitUntil(t, "another report", func() bool { return len(box.all()) > n })
+		r := box.all()[n]
+		if r.result.Permanent {
+			if want := "gave up after 12h8m0s: RCPT TO: 451 4.7.1 Greylisting"; !strings.HasPrefix(r.result.Detail, want) {
+				t.Errorf("%q", r.result.Detail)
+			}
+			break
+		}
+		pauses = append(pauses, r.next.Sub(clock.now()))
+		clock.advance(r.next.Sub(clock.now()))
+		s.Wake()
+	}
+	const m, h = time.Minute, time.Hour
+	if diff := cmp.Diff([]time.Duration{m, 2 * m, 5 * m, 10 * m, 20 * m, 30 * m, h, 2 * h, 4 * h, 4 * h}, pauses); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDays(t *testing.T) {
+	if got := days(5*24*time.Hour + time.Minute); got != "5 days" {
+		t.Error(got)
+	}
+}
+
+// TestDisconnect: a connection that ends at any point costs one try of one mail;
+// after the final dot the mail is sent again with the same bytes.
+func TestDisconnect(t *testing.T) {
+	for _, at := range []string{"MAIL", "RCPT", "DATA", "."} {
+		t.Run(at, func(t *testing.T) {
+			var mu sync.Mutex
+			var bodies []string
+			listener := scriptedServer(t, func(n int, c *scriptedConn) {
+				c.serve(func(command, body string) bool {
+					if command == "." {
+						mu.Lock()
+						defer mu.Unlock()
+						bodies = append(bodies, body)
+					}
+					return n > 1 || !strings.HasPrefix(command, at)
+				})
+			})
+			clock, box := newManualClock(), &memoryOutbox{archive: memoryArchive{7: []byte("--b\r\n..head\nÑ\r\n.\r\n\rend\r")}}
+			r := outgoingTo(clock, "a@example.org")
+			r.Chunks = []ticket.Chunk{{Literal: []byte("Subject: x\r\n\r\n.dot\r\n")}, {Archive: ticket.ArchiveRef{Segment: "2026-11", Seq: 7}, Offset: 5, Length: 19}, {Literal: []byte("\r\n--b--\r\n")}}
+			box.add(r)
+			s := NewSender(configFor(listener, tlsPlain), box, nil, senderQuiet, clock.now)
+			runSender(t, s)
+			waitUntil(t, "the first report", func() bool { return len(box.all()) == 1 })
+			if got := box.all()[0]; got.result.Sent || got.result.Permanent {
+				t.Fatalf("%+v", got)
+			}
+			clock.advance(time.Minute)
+			s.Wake()
+			waitUntil(t, "the second report", func() bool { return len(box.all()) == 2 })
+			if got := box.all()[1]; !got.result.Sent {
+				t.Errorf("%+v", got)
+			}
+			want := "Subject: x\r\n\r\n..dot\r\n...head\r\nÑ\r\n..\r\n\r\nend\r\n\r\n--b--\r\n"
+			wantBodies := []string{want}
+			if at == "." {
+				wantBodies = append(wantBodies, want)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if diff := cmp.Diff(wantBodies, bodies); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestStaleConnection: a kept connection that the server has ended, in whatever
+// way, costs no try at all.
+func TestStaleConnection(t *testing.T) {
+	for _, way := range []string{"close", "421"} {
+		t.Run(way, func(t *testing.T) {
+			var second atomic.Bool
+			listener := scriptedServer(t, func(n int, c *scriptedConn) {
+				mails := 0
+				c.serve(func(command, _ string) bool {
+					if strings.HasPrefix(command, "MAIL") {
+						mails++
+					}
+					if mails > 1 {
+						if way == "421" {
+							c.say("421 4.4.2 idle for too long")
+						}
+						return false
+					}
+					if n == 2 && command == "." {
+						second.Store(true)
+					}
+					return true
+				})
+			})
+			clock, box := newManualClock(), &memoryOutbox{}
+			box.add(outgoingTo(clock, "a@example.org"))
+			box.add(outgoingTo(clock, "b@example.org"))
+			runSender(t, NewSender(configFor(listener, tlsPlain), box, nil, senderQuiet, clock.now))
+			waitUntil(t, "both sent", func() bool { return box.states() == "sent sent" })
+			if n := len(box.all()); n != 2 || !second.Load() {
+				t.Errorf("%d reports", n)
+			}
+		})
+	}
+}
+
+// TestMutePeer: silence ends after the limits, at every point.
+func TestMutePeer(t *testing.T) {
+	for _, at := range []string{"greeting", "EHLO", "MAIL", "RCPT", "DATA", "."} {
+		t.Run(at, func(t *testing.T) {
+			defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+			var up atomic.Bool
+			listener := scriptedServer(t, func(_ int, c *scriptedConn) {
+				if at != "greeting" || up.Load() {
+					c.serve(func(command, _ string) bool { return up.Load() || !strings.HasPrefix(command, at) })
+				}
+				c.mute()
+			})
+			clock, box, statuses := newManualClock(), &memoryOutbox{}, &statusLog{}
+			box.add(outgoingTo(clock, "a@example.org"))
+			cfg := configFor(listener, tlsPlain)
+			cfg.CommandTimeout, cfg.DataTimeout = 100*time.Millisecond, 100*time.Millisecond
+			s := NewSender(cfg, box, statuses.add, senderQuiet, clock.now)
+			stop := runSender(t, s)
+			if at == "greeting" || at == "EHLO" {
+				waitUntil(t, "a status", func() bool { return len(statuses.all()) == 1 })
+				if st := statuses.all()[0]; st.Err == nil || st.Alarm || st.Connected || len(box.all()) != 0 {
+					t.Errorf("status %+v, reports %+v", st, box.all())
+				}
+			} else {
+				waitUntil(t, "a report", func() bool { return len(box.all()) == 1 })
+				if r := box.all()[0].result; r.Sent || r.Permanent || !strings.Contains(r.Detail, "timeout") {
+					t.Errorf("%+v", r)
+				}
+			}
+			up.Store(true)
+			clock.advance(time.Minute)
+			s.Wake()
+			waitUntil(t, "it sent", func() bool { return box.states() == "sent" })
+			stop()
+			listener.Close()
+		})
+	}
+}
+
+// TestQuota: an exhausted account pauses everything and fails nobody; a mail that
+// alone meets the limit while others pass is its own fault after all.
+func TestQuota(t *testing.T) {
+	for _, hard := range []bool{true, false} {
+		t.Run(fmt.Sprintf("hard %t", hard), func(t *testing.T) {
+			var limited atomic.Bool
+			limited.Store(true)
+			reply, pause := smtpError(450, smtp.EnhancedCode{4, 7, 28}, "unusual rate of mail"), time.Minute
+			if hard {
+				reply, pause = smtpError(550, smtp.EnhancedCode{5, 4, 5}, "Daily user sending limit exceeded."), 30*time.Minute
+			}
+			host := startSmarthost(t, func(h *smarthost, _ *smtp.Server) {
+				h.refuse = func(verb, to string) error {
+					if verb == "DATA" && (limited.Load() || to == "bulk@example.org") {
+						return reply
+					}
+					return nil
+				}
+			})
+			clock, box, statuses := newManualClock(), &memoryOutbox{}, &statusLog{}
+			box.add(outgoingTo(clock, "bulk@example.org"))
+			box.add(outgoingTo(clock, "b@example.org"))
+			s := NewSender(host.cfg, box, statuses.add, senderQuiet, clock.now)
+			runSender(t, s)
+			waitUntil(t, "a status", func() bool { return len(statuses.all()) == 1 })
+			if st := statuses.all()[0]; st.Err == nil || st.Hint == "" || st.Alarm || !st.DownSince.Equal(clock.now()) {
+				t.Errorf("%+v", st)
+			}
+			if len(box.all()) != 0 {
+				t.Fatalf("%+v", box.all())
+			}
+			limited.Store(false)
+			// The other mail goes first once the pause is over.
+			clock.advance(pause)
+			s.Wake()
+			waitUntil(t, "the other mail sent", func() bool { return box.states() == "waiting sent" })
+			waitUntil(t, "a good status", func() bool { st := s.Status(); return st.Err == nil && st.Connected })
+			clock.advance(2 * time.Hour)
+			s.Wake()
+			waitUntil(t, "the first mail reported", func() bool { return len(box.all()) == 2 })
+			if r := box.all()[1]; r.result.Sent || r.result.Permanent || r.id != 1 || !r.next.Equal(clock.now().Add(time.Minute)) {
+				t.Errorf("%+v", r)
+			}
+			if s.Status().Err != nil {
+				t.Errorf("one mail's refusal is taken for the account's: %+v", s.Status())
+			}
+		})
+	}
+}
+
+// TestSmarthostDown: nobody's tries are spent, one status tells it, a second one
+// raises the alarm after two minutes, a third one ends it.
+func TestSmarthostDown(t *testing.T) {
+	host := startSmarthost(t, nil)
+	spare, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := configFor(spare, tlsPlain)
+	spare.Close()
+	clock, box, statuses, logged := newManualClock(), &memoryOutbox{}, &statusLog{}, &senderLog{}
+	start := clock.now()
+	box.add(outgoingTo(clock, "a@example.org"))
+	box.add(outgoingTo(clock, "b@example.org"))
+	s := NewSender(cfg, box, statuses.add, logged.logger(), clock.now)
+	stop := runSender(t, s)
+	waitUntil(t, "the first status", func() bool { return len(statuses.all()) == 1 })
+	for range 4 {
+		clock.advance(20 * time.Second)
+		s.Wake()
+	}
+	clock.advance(time.Minute)
+	s.Wake()
+	waitUntil(t, "the alarm", func() bool { return len(statuses.all()) == 2 })
+	first, second := statuses.all()[0], statuses.all()[1]
+	if first.Err == nil || first.Hint == "" || first.Alarm || !first.DownSince.Equal(start) {
+		t.Errorf("%+v", first)
+	}
+	if !second.Alarm || !second.DownSince.Equal(start) {
+		t.Errorf("%+v", second)
+	}
+	if n := strings.Count(logged.String(), "alarm:"); n != 1 {
+		t.Errorf("%d alarms in the log", n)
+	}
+	stop()
+	if len(box.all()) != 0 {
+		t.Errorf("tries were spent: %+v", box.all())
+	}
+
+	s.cfg.Server.Port = host.cfg.Server.Port
+	runSender(t, s)
+	waitUntil(t, "all sent", func() bool { return box.states() == "sent sent" })
+	waitUntil(t, "the end of the alarm", func() bool { return len(statuses.all()) == 3 })
+	if st := statuses.all()[2]; st.Alarm || st.Err != nil || !st.DownSince.IsZero() || !st.Connected {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestDownPauses: the pauses between attempts to connect grow.
+func TestDownPauses(t *testing.T) {
+	tries := make(chan struct{}, 100)
+	listener := scriptedServer(t, func(_ int, c *scriptedConn) {
+		tries <- struct{}{}
+		c.say("554 5.3.2 not now")
+	})
+	clock, box := newManualClock(), &memoryOutbox{}
+	box.add(outgoingTo(clock, "a@example.org"))
+	cfg := configFor(listener, tlsPlain)
+	cfg.Rand = func() float64 { return 0 }
+	s := NewSender(cfg, box, nil, senderQuiet, clock.now)
+	d := newDispatcher(s, t.Context(), t.Context())
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
+		d.step()
+		d.settle(<-d.reports)
+		<-tries
+		if got := d.downUntil.Sub(clock.now()); got != want*time.Second {
+			t.Errorf("pause %v, not %v", got, want*time.Second)
+		}
+		clock.advance(want*time.Second - 1)
+		if d.step(); d.busy > 0 {
+			t.Fatal("tried before its time")
+		}
+		clock.advance(1)
+	}
+	if len(box.all()) != 0 {
+		t.Errorf("%+v", box.all())
+	}
+	d.dismiss()
+	d.wg.Wait()
+}
+
+func TestPauseResumeWake(t *testing.T) {
+	host := startSmarthost(t, nil)
+	clock, box, statuses := newManualClock(), &memoryOutbox{}, &statusLog{}
+	s := NewSender(host.cfg, box, statuses.add, senderQuiet, clock.now)
+	s.Pause()
+	runSender(t, s)
+	box.add(outgoingTo(clock, "a@example.org"))
+	d := newDispatcher(s, t.Context(), t.Context())
+	if d.step(); d.busy != 0 {
+		t.Error("it sends although it is paused")
+	}
+	s.Wake()
+	if st := statuses.all(); len(st) != 1 || !st[0].Paused {
+		t.Errorf("%+v", st)
+	}
+	s.Resume()
+	waitUntil(t, "the mail sent", func() bool { return box.states() == "sent" })
+	box.add(outgoingTo(clock, "b@example.org"))
+	s.Wake()
+	waitUntil(t, "the second mail sent", func() bool { return box.states() == "sent sent" })
+	if st := s.Status(); st.Paused {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestFewerConnections: where the server allows one connection less than
+// configured, everything goes over the others.
+func TestFewerConnections(t *testing.T) {
+	var open atomic.Int32
+	listener := scriptedServer(t, func(_ int, c *scriptedConn) {
+		defer open.Add(-1)
+		if open.Add(1) > 1 {
+			c.say("421 4.7.0 too many connections")
+			return
+		}
+		c.serve(func(string, string) bool { return true })
+	})
+	clock, box, statuses := newManualClock(), &memoryOutbox{}, &statusLog{}
+	cfg := configFor(listener, tlsPlain)
+	cfg.Connections = 3
+	s := NewSender(cfg, box, statuses.add, senderQuiet, clock.now)
+	runSender(t, s)
+	box.add(outgoingTo(clock, "first@example.org"))
+	s.Wake()
+	waitUntil(t, "the first sent", func() bool { return box.states() == "sent" })
+	for i := range 30 {
+		box.add(outgoingTo(clock, fmt.Sprintf("r%d@example.org", i)))
+	}
+	s.Wake()
+	waitUntil(t, "all sent", func() bool { return !strings.Contains(box.states(), "waiting") })
+	for _, r := range box.all() {
+		if !r.result.Sent {
+			t.Errorf("%+v", r)
+		}
+	}
+	for _, st := range statuses.all() {
+		if st.Err != nil {
+			t.Errorf("%+v", st)
+		}
+	}
+}
+
+// TestStopFinishesMail: a stop lets the mail under way finish.
+func TestStopFinishesMail(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	arrived, goOn := make(chan struct{}), make(chan struct{})
+	listener := scriptedServer(t, func(_ int, c *scriptedConn) {
+		c.serve(func(command, _ string) bool {
+			if command == "." {
+				close(arrived)
+				<-goOn
+			}
+			return true
+		})
+	})
+	clock, box := newManualClock(), &memoryOutbox{}
+	box.add(outgoingTo(clock, "a@example.org"))
+	box.add(outgoingTo(clock, "b@example.org"))
+	s := NewSender(configFor(listener, tlsPlain), box, nil, senderQuiet, clock.now)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { s.Run(ctx); close(done) }()
+	<-arrived
+	cancel()
+	close(goOn)
+	<-done
+	if got := box.states(); got != "sent waiting" {
+		t.Error(got)
+	}
+	listener.Close()
+}
+
+// TestStopIsBounded: a peer that has gone mute does not hold up the stop, and the
+// mail stays as it was.
+func TestStopIsBounded(t *testing.T) {
+	arrived := make(chan struct{})
+	listener := scriptedServer(t, func(_ int, c *scriptedConn) {
+		c.serve(func(command, _ string) bool { return command != "." })
+		close(arrived)
+		c.mute()
+	})
+	clock, box := newManualClock(), &memoryOutbox{}
+	box.add(outgoingTo(clock, "a@example.org"))
+	s := NewSender(configFor(listener, tlsPlain), box, nil, senderQuiet, clock.now)
+	s.grace = 50 * time.Millisecond
+	stop := runSender(t, s)
+	<-arrived
+	stop()
+	if len(box.all()) != 0 || box.states() != "waiting" {
+		t.Errorf("%+v", box.all())
+	}
+}
+
+// TestUnreadableArchive: half a mail never ends in a final dot.
+func TestUnreadableArchive(t *testing.T) {
+	host := startSmarthost(t, nil)
+	clock, box := newManualClock(), &memoryOutbox{readErr: errors.New("segment is gone")}
+	r := outgoingTo(clock, "a@example.org")
+	r.Chunks = []ticket.Chunk{{Literal: []byte("Subject: x\r\n\r\nhola\r\n")}, {Archive: ticket.ArchiveRef{Segment: "2026-11", Seq: 7}, Length: 20}}
+	box.add(r)
+	s := NewSender(host.cfg, box, nil, senderQuiet, clock.now)
+	runSender(t, s)
+	waitUntil(t, "a report", func() bool { return len(box.all()) == 1 })
+	if got := box.all()[0].result; got.Sent || got.Permanent || !strings.Contains(got.Detail, "segment is gone") {
+		t.Errorf("%+v", got)
+	}
+	waitUntil(t, "the connection closed", func() bool { host.mu.Lock(); defer host.mu.Unlock(); return host.open == 0 })
+	if mails, _ := host.count(); mails != 0 {
+		t.Error("half a mail was sent")
+	}
+}
+
+// TestResultRecordedLate: what was sent is recorded when the outbox can again, and
+// not sent twice meanwhile.
+func TestResultRecordedLate(t *testing.T) {
+	host := startSmarthost(t, nil)
+	clock, box := newManualClock(), &memoryOutbox{failures: 1}
+	box.add(outgoingTo(clock, "a@example.org"))
+	runSender(t, NewSender(host.cfg, box, nil, senderQuiet, clock.now))
+	waitUntil(t, "the result recorded", func() bool { return box.states() == "sent" })
+	if mails, _ := host.count(); mails != 1 {
+		t.Errorf("sent %d times", mails)
+	}
+}
+
+// TestUnrecorded: what was sent and could not be recorded at all is not handed out
+// again; what was only refused is, after a while.
+func TestUnrecorded(t *testing.T) {
+	host := startSmarthost(t, nil)
+	clock, box := newManualClock(), &memoryOutbox{}
+	a, b := box.add(outgoingTo(clock, "a@example.org")), box.add(outgoingTo(clock, "b@example.org"))
+	d := newDispatcher(NewSender(host.cfg, box, nil, senderQuiet, clock.now), t.Context(), t.Context())
+	for _, r := range []sendReport{
+		{row: a, attempt: attempt{fate: fateSent}},
+		{row: b, attempt: attempt{fate: fateTemporary, err: errors.New("x")}},
+	} {
+		d.busy++
+		r.worker = &sendWorker{rows: make(chan *ticket.Outgoing)}
+		d.settle(r)
+	}
+	if d.step(); d.busy != 0 {
+		t.Error("handed out at once")
+	}
+	clock.advance(time.Minute)
+	d.step()
+	if r := <-d.reports; r.row.ID != b.ID || r.fate != fateSent {
+		t.Errorf("%+v", r)
+	}
+	d.settle(sendReport{worker: &sendWorker{rows: make(chan *ticket.Outgoing)}, row: b, attempt: attempt{fate: fateSent}, recorded: true})
+	if d.step(); d.busy != 0 {
+		t.Error("the first mail is sent a second time")
+	}
+	d.dismiss()
+}
+
+// TestManyMails: a connection is replaced after a hundred mails.
+func TestManyMails(t *testing.T) {
+	host := startSmarthost(t, nil)
+	clock, box := newManualClock(), &memoryOutbox{}
+	for range mailsPerLink + 1 {
+		box.add(outgoingTo(clock, "a@example.org"))
+	}
+	runSender(t, NewSender(host.cfg, box, nil, senderQuiet, clock.now))
+	waitUntil(t, "all sent", func() bool { return !strings.Contains(box.states(), "waiting") })
+	if mails, connections := host.count(); mails != mailsPerLink+1 || connections != 2 {
+		t.Errorf("%d mails over %d connections", mails, connections)
+	}
+}
+
+// TestIdleConnection: a connection is not kept for ever.
+func TestIdleConnection(t *testing.T) {
+	host := startSmarthost(t, nil)
+	clock, box := newManualClock(), &memoryOutbox{}
+	box.add(outgoingTo(clock, "a@example.org"))
+	s := NewSender(host.cfg, box, nil, senderQuiet, clock.now)
+	runSender(t, s)
+	waitUntil(t, "it sent", func() bool { return box.states() == "sent" })
+	open := func() int { host.mu.Lock(); defer host.mu.Unlock(); return host.open }
+	if open() != 1 {
+		t.Error("the connection is not kept")
+	}
+	waitUntil(t, "the connection closed", func() bool {
+		clock.advance(keepIdle)
+		s.Wake()
+		return open() == 0
+	})
+}
+
+// TestUnusableRows: what can't be sent by its nature fails at once, with a reason.
+func TestUnusableRows(t *testing.T) {
+	host := startSmarthost(t, func(_ *smarthost, s *smtp.Server) { s.MaxMessageBytes = 1000 })
+	clock, box := newManualClock(), &memoryOutbox{}
+	for _, to := range []string{"a@example.org> NOTIFY=NEVER", "a@example.org\r\nDATA", "nobody"} {
+		box.add(outgoingTo(clock, to))
+	}
+	box.add(outgoingTo(clock, "ñandú@example.org"))
+	large := box.add(outgoingTo(clock, "a@example.org"))
+	large.Chunks = []ticket.Chunk{{Literal: []byte("Subject: x\r\n\r\n" + strings.Repeat("x\r\n", 400))}}
+	runSender(t, NewSender(host.cfg, box, nil, senderQuiet, clock.now))
+	waitUntil(t, "all reported", func() bool { return len(box.all()) == 5 })
+	for i, want := range []string{"not a usable address", "not a usable address", "not a usable address", "SMTPUTF8", "at most 1000"} {
+		if r := box.all()[i].result; r.Sent || !r.Permanent || !strings.Contains(r.Detail, want) {
+			t.Errorf("%+v", r)
+		}
+	}
+	if mails, _ := host.count(); mails != 0 {
+		t.Errorf("%d mails arrived", mails)
+	}
+}
+
+func TestSMTPUTF8(t *testing.T) {
+	host := startSmarthost(t, func(_ *smarthost, s *smtp.Server) { s.EnableSMTPUTF8 = true })
+	clock, box := newManualClock(), &memoryOutbox{}
+	box.add(outgoingTo(clock, "ñandú@example.org"))
+	box.add(outgoingTo(clock, "a@example.org"))
+	runSender(t, NewSender(host.cfg, box, nil, senderQuiet, clock.now))
+	waitUntil(t, "both sent", func() bool { return box.states() == "sent sent" })
+	if a, b := host.mail(0), host.mail(1); !a.opts.UTF8 || a.to != "ñandú@example.org" || b.opts.UTF8 {
+		t.Errorf("%+v, %+v", a, b)
+	}
+}

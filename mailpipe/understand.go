@@ -1,0 +1,82 @@
+package mailpipe
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"buzon/ticket"
+)
+
+// Options of Understand.
+type Options struct {
+	// Own tells whether an address is one of the desk's own; nil: none is.
+	Own func(addr string) bool
+}
+
+// Understand reads a message. It never fails: what breaks it or exceeds a budget
+// comes back with Quarantine set and whatever could be read. It fills in all of
+// the message but what its arrival says: ID, Envelope, Archive, SHA256, Size.
+//
+// It is safe for concurrent use, keeps nothing of raw, and takes time linear in
+// its length.
+func Understand(raw []byte, opt Options) (m *ticket.Message) {
+	m = &ticket.Message{Kind: ticket.KindHuman}
+	defer func() {
+		if cause := recover(); cause != nil {
+			m.Quarantine = fmt.Sprintf("%s: %v", quarantineBroken, cause)
+			m.AutoReplyAllowed = false
+			sealIdentity(m, raw)
+		}
+	}()
+	raw = lineFeeds(raw)
+	s := scan(raw)
+	head := s.parts[0].header
+	readHeaders(m, head)
+	if s.over != "" {
+		m.Quarantine, m.KindReason = s.over, "not understood"
+		sealIdentity(m, raw)
+		return m
+	}
+	if len(head) == 0 {
+		m.Warnings = append(m.Warnings, "no header")
+	}
+	r := newReading(raw, s.parts)
+	body := r.body()
+	m.Attachments = r.attachments
+	m.Warnings = append(m.Warnings, r.warnings...)
+
+	cut := cutReply(body, replyHints{
+		reply:   len(m.InReplyTo) > 0 || len(m.References) > 0 || isReplySubject(m.Subject),
+		forward: isForwardSubject(m.Subject),
+	})
+	m.Text = strings.Trim(withoutMarks(body), "\n")
+	m.ReplyText, m.QuotedText, m.Signature, m.Forwarded = cut.reply, cut.quoted, cut.signature, cut.forwarded
+	if f := m.Forwarded; f != nil && f.Subject == "" && isForwardSubject(m.Subject) {
+		_, after, _ := strings.Cut(m.Subject, ":")
+		f.Subject = strings.TrimSpace(after)
+	}
+	m.Language = guessLanguage(m.ReplyText)
+	m.Separators = ticket.SeparatorTokens(m.Text)
+	m.Commands, _ = ticket.SplitCommands(m.ReplyText)
+	judge(m, &s, raw, opt)
+	if m.Kind == ticket.KindBounce || m.Kind == ticket.KindReport {
+		// the returned message in a machine's text is nobody's quote or forward
+		m.ReplyText, m.QuotedText, m.Signature, m.Forwarded, m.Commands = m.Text, "", "", nil, nil
+	}
+	if head.count("from") > 1 || severalSenders(head) {
+		m.Quarantine = quarantineTwoFrom + ": which of them wrote it can't be known"
+		m.AutoReplyAllowed = false
+	}
+	m.IdentityKey, m.VariantKey = identity(m, raw, s.parts)
+	return m
+}
+
+// lineFeeds makes line feeds of the carriage returns of a message that has no
+// other line ends, as old Macintosh files have. Offsets stay the same.
+func lineFeeds(raw []byte) []byte {
+	if bytes.IndexByte(raw, '\n') >= 0 || bytes.IndexByte(raw, '\r') < 0 {
+		return raw
+	}
+	return bytes.ReplaceAll(raw, []byte{'\r'}, []byte{'\n'})
+}

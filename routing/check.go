@@ -1,0 +1,271 @@
+package routing
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"buzon/ticket"
+)
+
+// checker looks for what makes no sense in a configuration whose values are each
+// well-formed. It goes on after every mistake, and keeps silent about values
+// that were reported already.
+type checker struct {
+	*source
+	*Config
+	topics, agents, teams map[string]bool   // ids that exist
+	unsure                map[string]bool   // tables some of whose ids can't be read
+	names                 map[string]string // of agents, teams and topics: path by id
+	topicAddresses        map[string]int    // topic by address key
+	own                   map[string]string // what an address is ours as, by address key
+}
+
+func check(s *source, config *Config, folder string) {
+	s.rules(config, folder)
+	c := &checker{source: s, Config: config,
+		topics: map[string]bool{}, agents: map[string]bool{}, teams: map[string]bool{}, unsure: map[string]bool{},
+		names: map[string]string{}, topicAddresses: map[string]int{}, own: map[string]string{}}
+	c.ids()
+	c.desk()
+	c.listener()
+	c.outgoing()
+	c.oauths()
+	c.accounts()
+	c.reminder()
+	c.web()
+	c.topicsAll()
+	c.replyAddresses()
+	c.agentsAll()
+	c.teamsAll()
+	c.unused()
+}
+
+// ids collects what can be referred to and finds doubles. Agents and teams share
+// their names, because a ticket can be transferred to either.
+func (c *checker) ids() {
+	for i := range c.Agents {
+		c.id(c.agents, "agent", i, c.Agents[i].ID, "assignee ")
+	}
+	for i := range c.Teams {
+		c.id(c.teams, "team", i, c.Teams[i].ID, "assignee ")
+	}
+	for i := range c.Topics {
+		c.id(c.topics, "topic", i, c.Topics[i].ID, "topic ")
+	}
+}
+
+func (c *checker) id(known map[string]bool, list string, i int, id, space string) {
+	path := elementPath(list, i) + ".id"
+	if !c.set(path) {
+		c.unsure[list] = true
+		return
+	}
+	known[id] = true
+	if mistake := idMistake(id); mistake != "" {
+		c.rejectf(path, "", "%q %s", id, mistake)
+		return
+	}
+	if first, ok := c.names[space+id]; ok {
+		line, _ := c.position(c.valueOffset(first))
+		c.rejectf(path, "", "%q is taken by %s in line %d", id, parentPath(first), line)
+		return
+	}
+	c.names[space+id] = path
+}
+
+// refers checks a reference by id. list is the table that holds what may be
+// named; while that has unreadable ids, nobody knows who exists.
+func (c *checker) refers(path, id, list string, known map[string]bool) bool {
+	if !c.set(path) || known[id] || c.unsure[list] || c.guessed(list) {
+		return true
+	}
+	hint := suggest(id, list+"s", slices.Collect(maps.Keys(known)))
+	switch {
+	case list == "agent" && c.teams[id]:
+		hint = fmt.Sprintf("%q is a team", id)
+	case list == "team" && c.agents[id]:
+		hint = fmt.Sprintf("%q is an agent", id)
+	}
+	c.rejectf(path, hint, "there is no %s %q", list, id)
+	return false
+}
+
+// distinct reports the items of a list that stand in it twice.
+func (c *checker) distinct(path string, list []string) {
+	for i, item := range list {
+		if c.set(elementPath(path, i)) && slices.Index(list, item) < i {
+			c.rejectf(elementPath(path, i), "", "%q stands in the list twice", item)
+		}
+	}
+}
+
+func (c *checker) desk() {
+	if c.set("desk.hostname") && !isHostname(c.Desk.Hostname) {
+		c.rejectf("desk.hostname", `write it like "mesa.example.org"`, "%q is not a host name", c.Desk.Hostname)
+	}
+	if c.set("desk.time_zone") {
+		if _, err := zone(c.Desk.TimeZone); err != nil {
+			c.rejectf("desk.time_zone", `write it like "America/Bogota"`, "%q is not a time zone", c.Desk.TimeZone)
+		}
+	}
+	for i, id := range c.Desk.Operators {
+		c.refers(elementPath("desk.operators", i), id, "agent", c.agents)
+	}
+	c.distinct("desk.operators", c.Desk.Operators)
+	if strings.TrimSpace(c.Desk.Notice) == "" && !c.bad("desk.notice") {
+		c.warnf("desk.notice", "write what is done with personal data, by whom, and how to object",
+			"is empty: requesters are not told what happens to their data")
+	}
+}
+
+// zone is time.LoadLocation without the names that depend on the machine.
+func zone(name string) (*time.Location, error) {
+	if name == "" || name == "Local" {
+		return nil, errors.New("not a place")
+	}
+	return time.LoadLocation(name)
+}
+
+func (c *checker) listener() {
+	s := c.SMTP
+	for i, addr := range s.Listen {
+		path := elementPath("smtp.listen", i)
+		if _, ok := splitListen(addr); !ok && c.set(path) {
+			c.rejectf(path, `write it like "0.0.0.0:25" or "127.0.0.1:2525"`, "%q is not host:port", addr)
+		}
+	}
+	c.distinct("smtp.listen", s.Listen)
+	if c.set("smtp.lmtp") && s.LMTP != "" {
+		const longest = 107 // of a unix socket's address, with its final zero
+		if !filepath.IsAbs(s.LMTP) {
+			c.rejectf("smtp.lmtp", `write it like "/run/buzon/lmtp"`, "%q is not an absolute path", s.LMTP)
+		} else if len(s.LMTP) > longest {
+			c.rejectf("smtp.lmtp", "", "is longer than %d characters, which no socket may be", longest)
+		}
+	}
+	for _, file := range [][2]string{{"smtp.certificate", s.Certificate}, {"smtp.key", s.Key}} {
+		path, name := file[0], file[1]
+		switch {
+		case c.bad(path) || c.bad("smtp.tls"):
+		case s.TLS != "off" && name == "":
+			c.rejectf(path, "write "+lastPart(path)+` = "FILE.pem"`, "is missing: tls = %q needs it", s.TLS)
+		case s.TLS == "off" && name != "":
+			c.rejectf(path, `write tls = "starttls"`, "has no effect, because tls is off")
+		}
+	}
+	if s.MaxPerAddress > s.MaxConnections {
+		at := "smtp.max_per_address"
+		if !c.set(at) {
+			at = "smtp.max_connections"
+		}
+		c.rejectf(at, "", "max_per_address, %d, is more than max_connections, %d", s.MaxPerAddress, s.MaxConnections)
+	}
+	if len(c.Accounts) == 0 && len(s.Listen) == 0 && s.LMTP == "" &&
+		!c.bad("account") && !c.bad("smtp") && !c.bad("smtp.listen") && !c.bad("smtp.lmtp") {
+		c.rejectf("smtp.listen", "add an [[account]], or smtp.listen, or smtp.lmtp", "there is nothing to receive mail by")
+	}
+}
+
+func (c *checker) reminder() {
+	if !c.set("reminder.scan") {
+		return
+	}
+	if mistake := cronMistake(c.Reminder.Scan); mistake != "" {
+		c.rejectf("reminder.scan", `five fields: minute, hour, day, month, weekday; such as "*/5 * * * *"`,
+			"%q %s", c.Reminder.Scan, mistake)
+	}
+}
+
+// cronMistake says what is wrong with a cron line. The library's parser panics on
+// some, and takes others that never fire.
+func cronMistake(line string) (mistake string) {
+	defer func() {
+		if recover() != nil {
+			mistake = "is not a cron line"
+		}
+	}()
+	if strings.Contains(line, "TZ=") {
+		return "must not name a time zone; desk.time_zone holds"
+	}
+	schedule, err := cron.ParseStandard(line)
+	if err != nil {
+		return "is not a cron line: " + err.Error()
+	}
+	if every, ok := schedule.(cron.ConstantDelaySchedule); ok && every.Delay < time.Minute {
+		return "fires more than once a minute"
+	}
+	if schedule.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+		return "never fires"
+	}
+	return ""
+}
+
+func (c *checker) web() {
+	listen := c.Web.Listen
+	if !c.set("web.listen") || listen == "off" {
+		return
+	}
+	if host, ok := splitListen(listen); !ok {
+		c.rejectf("web.listen", `write it like "127.0.0.1:8025", or "off"`, "%q is not host:port", listen)
+	} else if !isLoopback(host) {
+		c.rejectf("web.listen", `write "127.0.0.1:8025", or "off"; let a web server in front speak to others`,
+			"%q can be reached from other machines", listen)
+	}
+}
+
+// address checks a mail address and tells whether it can be used.
+func (c *checker) address(path, addr string) bool {
+	if !c.set(path) {
+		return false
+	}
+	if mistake := addressMistake(addr); mistake != "" {
+		c.rejectf(path, `write it like "edx@example.org"`, "%q %s", addr, mistake)
+		return false
+	}
+	return true
+}
+
+// replyRoom is the longest local part that leaves room for +TOKEN.
+const replyRoom = ticket.MaxLocalPart - 1 - ticket.TokenLength
+
+// hasReplyRoom tells whether signed reply addresses can be made of an address.
+func hasReplyRoom(addr string) bool {
+	local, _, _ := strings.Cut(addr, "@")
+	return len(local) <= replyRoom && !strings.Contains(local, "+")
+}
+
+func (c *checker) replyAddresses() {
+	const reply = "desk.reply_address"
+	given := c.Desk.ReplyAddress
+	switch {
+	case c.bad(reply) || c.bad("desk.plus_addressing"):
+		return
+	case !c.Desk.PlusAddressing:
+		if given != "" {
+			c.rejectf(reply, "", "has no effect, because plus_addressing is false")
+		}
+		return
+	case c.set(reply):
+		if c.address(reply, given) && !hasReplyRoom(given) {
+			c.rejectf(reply, "", "may have at most %d characters before the @, and no +, because a token is added", replyRoom)
+		}
+		return
+	}
+	for i, t := range c.Topics {
+		if len(t.Addresses) == 0 {
+			continue
+		}
+		path := elementPath(elementPath("topic", i)+".addresses", 0)
+		if c.set(path) && !hasReplyRoom(t.Addresses[0]) {
+			c.rejectf(path, "set desk.reply_address to a short address of the same mailbox, or put a shorter one first",
+				"%q leaves no room for signed replies: at most %d characters before the @, and no +", t.Addresses[0], replyRoom)
+		}
+	}
+}

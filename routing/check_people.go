@@ -1,0 +1,161 @@
+package routing
+
+import (
+	"fmt"
+	"strconv"
+
+	"buzon/ticket"
+)
+
+func (c *checker) topicsAll() {
+	if len(c.Topics) == 0 && !c.bad("topic") {
+		c.rejectf("topic", "add a [[topic]]", "there are none, so no mail would have a place")
+		return
+	}
+	catchAll := -1
+	for i := range c.Topics {
+		t := &c.Topics[i]
+		path := elementPath("topic", i)
+		key := func(k string) string { return childPath(path, k) }
+		if t.Language == "" {
+			t.Language = c.Desk.Language
+		}
+		if t.NameEN == "" {
+			t.NameEN = t.Name
+		}
+		c.assignee(path, t)
+		for j, addr := range t.Addresses {
+			c.topicAddress(elementPath(key("addresses"), j), addr, i)
+		}
+		if !t.CatchAll {
+			continue
+		}
+		if catchAll >= 0 {
+			line, _ := c.position(c.valueOffset(elementPath("topic", catchAll) + ".catch_all"))
+			c.rejectf(key("catch_all"), "one topic takes what no address matches", "is set in line %d already", line)
+			continue
+		}
+		catchAll = i
+	}
+	if catchAll < 0 && !c.anyBad("catch_all") && !c.bad("topic") {
+		c.rejectf("topic", "add catch_all = true to the topic that takes what no address matches", "none of them has catch_all = true")
+	}
+}
+
+func (c *checker) anyBad(key string) bool {
+	for i := range c.Topics {
+		if c.bad(elementPath("topic", i) + "." + key) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *checker) assignee(path string, t *TopicConfig) {
+	agent, team := path+".agent", path+".team"
+	switch {
+	case c.bad(agent) || c.bad(team):
+	case t.Agent == "" && t.Team == "":
+		c.rejectf(agent, `write agent = "…" or team = "…"`, "nobody answers: neither agent nor team is set")
+	case t.Agent != "" && t.Team != "":
+		c.rejectf(team, "keep one of them; an agent can be a member of the team", "agent is set too")
+	}
+	if t.Agent != "" {
+		c.refers(agent, t.Agent, "agent", c.agents)
+	}
+	if t.Team != "" {
+		c.refers(team, t.Team, "team", c.teams)
+	}
+}
+
+func (c *checker) topicAddress(path, addr string, topic int) {
+	if !c.address(path, addr) {
+		return
+	}
+	key := ticket.AddressKey(addr)
+	if other, ok := c.topicAddresses[key]; ok {
+		hint := "an address belongs to one topic"
+		if other == topic {
+			hint = ""
+		}
+		c.rejectf(path, hint, "%q is an address of topic %q already", addr, c.Topics[other].ID)
+		return
+	}
+	c.topicAddresses[key] = topic
+	c.own[key] = "an address of topic " + strconv.Quote(c.Topics[topic].ID)
+}
+
+func (c *checker) agentsAll() {
+	if reply := c.Desk.ReplyAddress; reply != "" && !c.bad("desk.reply_address") {
+		key := ticket.AddressKey(reply)
+		if c.own[key] == "" {
+			c.own[key] = "desk.reply_address"
+		}
+	}
+	owner := map[string]string{}
+	for i := range c.Agents {
+		a := &c.Agents[i]
+		if a.Language == "" {
+			a.Language = c.Desk.Language
+		}
+		for j, addr := range a.Addresses {
+			path := elementPath(elementPath("agent", i)+".addresses", j)
+			if !c.address(path, addr) {
+				continue
+			}
+			key := ticket.AddressKey(addr)
+			base, _ := ticket.SplitPlus(addr)
+			ours := c.own[key]
+			if ours == "" {
+				ours = c.own[base]
+			}
+			switch other, taken := owner[key]; {
+			case ours != "":
+				c.rejectf(path, "an agent needs an address of their own", "%q is %s: the desk would write to itself", addr, ours)
+			case taken:
+				c.rejectf(path, "", "%q is an address of agent %q already", addr, other)
+			default:
+				owner[key] = a.ID
+			}
+		}
+	}
+}
+
+func (c *checker) teamsAll() {
+	for i, t := range c.Teams {
+		path := elementPath("team", i) + ".members"
+		for j, id := range t.Members {
+			c.refers(elementPath(path, j), id, "agent", c.agents)
+		}
+		c.distinct(path, t.Members)
+	}
+}
+
+// unused warns of agents and teams that no mail would ever reach.
+func (c *checker) unused() {
+	if len(c.problems) > 0 {
+		return // who is used may be among what is wrong
+	}
+	used := map[string]bool{}
+	for _, t := range c.Topics {
+		used[t.Agent], used[t.Team] = true, true
+	}
+	for i, t := range c.Teams {
+		if !used[t.ID] {
+			c.warnf(elementPath("team", i)+".id", "", "no topic goes to team %q", t.ID)
+		}
+	}
+	for _, t := range c.Teams {
+		for _, id := range t.Members {
+			used[id] = true
+		}
+	}
+	for _, id := range c.Desk.Operators {
+		used[id] = true
+	}
+	for i, a := range c.Agents {
+		if !used[a.ID] {
+			c.warnf(elementPath("agent", i)+".id", fmt.Sprintf("name %q in a topic or a team", a.ID), "nothing goes to agent %q", a.ID)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+// Package routing reads the configuration file and decides where mail goes. A
+// file is decoded strictly, checked as a whole, with every mistake reported at
+// its line and column, and compiled into an immutable Table. Matching a message
+// against the table is pure: the same table and the same addresses give the same
+// decision, with its reasons.
+package routing
+
+import "time"
+
+// Config is the configuration file as it is written, with defaults filled in.
+// Every key is optional unless its comment says that it is required; unknown
+// keys are errors, and keys are written in lower case. Relative paths are
+// relative to the folder of the file. The tags of the fields are the rules:
+//
+//	toml     the name of the key
+//	default  the value of a key that is absent
+//	need     "yes" for a required key
+//	one      the words that are allowed
+//	min, max the allowed range, both included, written like a value
+//	kind     "path" for a file or folder, "text" where several lines are allowed,
+//	         "secret" for what says where a secret is, "secretpath" for both
+type Config struct {
+	Desk     DeskConfig             `toml:"desk"`
+	SMTP     SMTPConfig             `toml:"smtp"`
+	Outgoing OutgoingConfig         `toml:"outgoing"`
+	Web      WebConfig              `toml:"web"`
+	Log      LogConfig              `toml:"log"`
+	Reminder ReminderConfig         `toml:"reminder"`
+	OAuth    map[string]OAuthConfig `toml:"oauth"`
+	Accounts []AccountConfig        `toml:"account"`
+	Topics   []TopicConfig          `toml:"topic"`
+	Agents   []AgentConfig          `toml:"agent"`
+	Teams    []TeamConfig           `toml:"team"`
+}
+
+// Duration is a time span as people write it: 90s, 15m, 2h, 3d, 2w.
+type Duration time.Duration
+
+// Size is a number of octets as people write it: 512 KB, 10 MB, 1 GB (powers of 1024).
+type Size int64
+
+// DeskConfig is what holds for the whole desk.
+type DeskConfig struct {
+	Name             string   `toml:"name" need:"yes"`                                    // shown as the sender's name
+	Hostname         string   `toml:"hostname" need:"yes"`                                // our name in Message-IDs and EHLO
+	Language         string   `toml:"language" default:"es" one:"es en"`                  // es or en
+	TimeZone         string   `toml:"time_zone" default:"America/Bogota"`                 // IANA name
+	Data             string   `toml:"data" kind:"path"`                                   // data folder; required unless --data is given
+	FirstNumber      uint64   `toml:"first_number" default:"1" min:"1" max:"999999999"`   // the first ticket's number
+	PlusAddressing   bool     `toml:"plus_addressing" default:"true"`                     // local+token@domain reaches the mailbox
+	ReplyAddress     string   `toml:"reply_address"`                                      // where signed reply addresses are made, if not at the topic's own
+	Operators        []string `toml:"operators" need:"yes"`                               // agents who are told of alarms and take mail to postmaster
+	Notice           string   `toml:"notice" kind:"text"`                                 // personal-data notice in the first confirmation
+	ReopenWithin     Duration `toml:"reopen_within" default:"30d"`                        // a reply reopens a ticket closed less than this ago
+	TokenLifetime    Duration `toml:"token_lifetime" default:"400d" min:"1d" max:"3650d"` // how long signed addresses work
+	AutomaticPerHour int      `toml:"automatic_per_hour" default:"10" min:"1" max:"1000"` // automatic mails to one address in an hour
+	NotifyFiles      Size     `toml:"notify_files" default:"10 MB"`                       // attachments above this in all: the team gets the list only
+	DiskFloor        Size     `toml:"disk_floor" default:"200 MB"`                        // free space below which mail is refused
+	Templates        string   `toml:"templates" kind:"path"`                              // folder whose files override the built-in templates
+	KeepSent         Duration `toml:"keep_sent" default:"30d"`                            // how long the bytes of sent mail are kept
+}
+
+// SMTPConfig is the listener.
+type SMTPConfig struct {
+	Listen         []string `toml:"listen"`                                                 // addresses host:port; none: no listener
+	LMTP           string   `toml:"lmtp"`                                                   // path of a unix socket for a local Postfix; empty: none
+	TLS            string   `toml:"tls" default:"off" one:"off starttls required implicit"` // off, starttls, required, implicit
+	Certificate    string   `toml:"certificate" kind:"path"`                                // PEM file; read again when it changes
+	Key            string   `toml:"key" kind:"path"`                                        // PEM file
+	MaxMessage     Size     `toml:"max_message" default:"30 MB" min:"64 KB" max:"1 GB"`     // largest message that is taken
+	MaxConnections int      `toml:"max_connections" default:"200" min:"1" max:"100000"`     // in all
+	MaxPerAddress  int      `toml:"max_per_address" default:"20" min:"1" max:"100000"`      // for one peer address
+}
+
+// OutgoingConfig is the smarthost that outgoing mail is handed to.
+type OutgoingConfig struct {
+	Host        string   `toml:"host" need:"yes"`
+	Port        int      `toml:"port" min:"1" max:"65535"` // default 587, or 465 with implicit TLS
+	Login                // username, password_file, …
+	Connections int      `toml:"connections" default:"4" min:"1" max:"100"` // at the same time
+	GiveUp      Duration `toml:"give_up" default:"5d" min:"1h" max:"30d"`
+}
+
+// Login is how to reach and log in to a server. Secrets come from a file or
+// from the environment, never from this file.
+type Login struct {
+	TLS          string `toml:"tls" one:"implicit starttls plain"`            // implicit, starttls, plain (loopback only); default implicit for IMAP, starttls for SMTP
+	CA           string `toml:"ca" kind:"path"`                               // PEM file with the authorities to trust, instead of the system's
+	Auth         string `toml:"auth" one:"password xoauth2 oauthbearer none"` // password, xoauth2, oauthbearer, none; default password, or none without username
+	Username     string `toml:"username"`
+	PasswordFile string `toml:"password_file" kind:"secretpath"` // file that holds the password alone
+	PasswordEnv  string `toml:"password_env" kind:"secret"`      // environment variable that holds it
+	OAuth        string `toml:"oauth"`                           // name of an [oauth.NAME] section
+}
+
+// OAuthConfig is a grant to log in with (RFC 6749, RFC 7523).
+type OAuthConfig struct {
+	TokenURL         string   `toml:"token_url"` // required, unless a service account file names it
+	ClientID         string   `toml:"client_id"`
+	ClientSecretFile string   `toml:"client_secret_file" kind:"secretpath"`
+	ClientSecretEnv  string   `toml:"client_secret_env" kind:"secret"`
+	RefreshTokenFile string   `toml:"refresh_token_file" kind:"secretpath"` // for a refreshed token
+	RefreshTokenEnv  string   `toml:"refresh_token_env" kind:"secret"`
+	ServiceAccount   string   `toml:"service_account" kind:"secretpath"` // JSON key file, for a signed assertion
+	Subject          string   `toml:"subject"`                           // whom the service account acts for; default: the username
+	Scopes           []string `toml:"scopes"`
+}
+
+// AccountConfig is an IMAP account that mail is taken from.
+type AccountConfig struct {
+	Name string `toml:"name" need:"yes"` // unique
+	Host string `toml:"host" need:"yes"`
+	Port int    `toml:"port" min:"1" max:"65535"` // default 993, or 143 without implicit TLS
+	Login
+	Folders      []string `toml:"folders" default:"INBOX"`
+	Poll         Duration `toml:"poll" default:"1m" min:"5s" max:"1d"` // how often to look when IDLE is not there
+	Idle         bool     `toml:"idle" default:"true"`
+	After        string   `toml:"after" default:"leave" one:"move flag leave"` // move, flag, leave
+	MoveTo       string   `toml:"move_to"`                                     // folder, with after = "move"
+	Flag         string   `toml:"flag"`                                        // with after = "flag"; default \Seen
+	Backlog      bool     `toml:"backlog"`                                     // first run: also take the mail that is there already; default false
+	AuthservID   string   `toml:"authserv_id"`                                 // whose Authentication-Results to believe; "topmost" for servers that write none
+	DefaultTopic string   `toml:"default_topic"`                               // for mail whose recipients name no topic; default: the catch-all
+}
+
+// TopicConfig is a help topic.
+type TopicConfig struct {
+	ID           string   `toml:"id" need:"yes"` // unique
+	Name         string   `toml:"name" need:"yes"`
+	NameEN       string   `toml:"name_en"`              // default: name
+	Addresses    []string `toml:"addresses" need:"yes"` // the first one is the sender of its mail
+	Agent        string   `toml:"agent"`                // who gets its tickets; agent or team is required
+	Team         string   `toml:"team"`
+	ReplyWithin  Duration `toml:"reply_within" default:"2d"`   // when an answer is overdue; 0: never
+	Language     string   `toml:"language" one:"es en"`        // default: the desk's
+	Autoresponse bool     `toml:"autoresponse" default:"true"` // send confirmations
+	Signature    string   `toml:"signature" kind:"text"`       // under answers
+	CatchAll     bool     `toml:"catch_all"`                   // takes what no address matches; exactly one topic has it
+}
+
+// AgentConfig is someone who answers.
+type AgentConfig struct {
+	ID        string   `toml:"id" need:"yes"`        // unique among agents and teams
+	Name      string   `toml:"name" need:"yes"`      // shown to requesters
+	Addresses []string `toml:"addresses" need:"yes"` // the first one is written to, mail from any is theirs
+	Language  string   `toml:"language" one:"es en"` // default: the desk's
+}
+
+// TeamConfig is a group of agents.
+type TeamConfig struct {
+	ID      string   `toml:"id" need:"yes"` // unique among agents and teams
+	Name    string   `toml:"name" need:"yes"`
+	Members []string `toml:"members" need:"yes"` // agent ids
+}
+
+// ReminderConfig is when overdue work is looked for.
+type ReminderConfig struct {
+	Scan   string   `toml:"scan" default:"*/5 * * * *"`         // cron line
+	Repeat Duration `toml:"repeat" default:"1d"`                // after the first reminder; 0: once only
+	Max    int      `toml:"max" default:"3" min:"0" max:"1000"` // reminders for one due time
+}
+
+// WebConfig is the HTTP listener for health and metrics.
+type WebConfig struct {
+	Listen string `toml:"listen" default:"127.0.0.1:8025"` // loopback host:port; "off": none
+}
+
+// LogConfig is the log on standard error.
+type LogConfig struct {
+	Level  string `toml:"level" default:"info" one:"debug info warn error"` // debug, info, warn, error
+	Format string `toml:"format" default:"text" one:"text json"`            // text or json
+}

@@ -1,0 +1,40 @@
+package routing
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	_ "time/tzdata" // time zones work on machines that have no list of them
+)
+
+// Load reads a configuration file. The error is Problems, with every mistake in
+// the file, or a wrapped error of reading it.
+func Load(path string) (*Table, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return Parse(path, text)
+}
+
+// Parse is Load from bytes. name is what the file is called in messages;
+// relative paths in it are relative to name's folder. Files that it names are
+// not looked at: that is CheckFiles. The error is Problems.
+func Parse(name string, text []byte) (*Table, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors put it there
+	s := &source{name: name, text: text, spots: map[string]spot{}}
+	config := &Config{}
+	if s.decode(config) {
+		check(s, config, filepath.Dir(name))
+	}
+	if len(s.problems) > 0 {
+		s.problems.sort()
+		return nil, s.problems
+	}
+	s.warnings.sort()
+	sum := sha256.Sum256(text)
+	return compile(config, s, hex.EncodeToString(sum[:6])), nil
+}

@@ -1,0 +1,226 @@
+package routing
+
+import (
+	"time"
+
+	"buzon/ticket"
+)
+
+// Table is a checked configuration, compiled for use. It is immutable, so it is
+// safe for concurrent use.
+type Table struct {
+	Config  *Config
+	Version string // digest of the file, recorded with each decision
+	Zone    *time.Location
+	Topics  []*Topic // in the order of the file
+	Agents  []*Agent
+	Teams   []*Team
+
+	topicByAddress map[string]*Topic // by address key
+	agentByAddress map[string]*Agent
+	topicByID      map[string]*Topic
+	agentByID      map[string]*Agent
+	teamByID       map[string]*Team
+	accountByName  map[string]*AccountConfig
+	defaultTopic   map[string]*Topic // by account name
+	own            map[string]bool   // topics', accounts' and reply addresses, by key
+	catchAll       *Topic
+	operators      []*Agent
+	source         *source
+}
+
+// Topic is a compiled help topic. Exactly one of Agent and Team is set.
+type Topic struct {
+	ID           string
+	NameES       string
+	NameEN       string
+	Addresses    []string // keys; the first is the sender
+	Agent        *Agent
+	Team         *Team
+	ReplyWithin  time.Duration
+	Language     string
+	Autoresponse bool
+	Signature    string
+}
+
+// Agent is someone who answers.
+type Agent struct {
+	ID        string
+	Name      string
+	Addresses []string // keys; the first is written to
+	Language  string
+}
+
+// Team is a group of agents.
+type Team struct {
+	ID      string
+	Name    string
+	Members []*Agent
+}
+
+// compile makes the table of a configuration without mistakes.
+func compile(config *Config, s *source, version string) *Table {
+	t := &Table{
+		Config:         config,
+		Version:        version,
+		topicByAddress: map[string]*Topic{},
+		agentByAddress: map[string]*Agent{},
+		topicByID:      map[string]*Topic{},
+		agentByID:      map[string]*Agent{},
+		teamByID:       map[string]*Team{},
+		accountByName:  map[string]*AccountConfig{},
+		defaultTopic:   map[string]*Topic{},
+		own:            map[string]bool{},
+		source:         s,
+	}
+	t.Zone, _ = zone(config.Desk.TimeZone) // was checked
+	for _, c := range config.Agents {
+		a := &Agent{ID: c.ID, Name: c.Name, Addresses: addressKeys(c.Addresses), Language: c.Language}
+		t.Agents = append(t.Agents, a)
+		t.agentByID[a.ID] = a
+		for _, key := range a.Addresses {
+			t.agentByAddress[key] = a
+		}
+	}
+	for _, c := range config.Teams {
+		team := &Team{ID: c.ID, Name: c.Name, Members: t.agentsByID(c.Members)}
+		t.Teams = append(t.Teams, team)
+		t.teamByID[team.ID] = team
+	}
+	for _, c := range config.Topics {
+		topic := &Topic{
+			ID: c.ID, NameES: c.Name, NameEN: c.NameEN, Addresses: addressKeys(c.Addresses),
+			Agent: t.agentByID[c.Agent], Team: t.teamByID[c.Team], ReplyWithin: c.ReplyWithin.Std(),
+			Language: c.Language, Autoresponse: c.Autoresponse, Signature: c.Signature,
+		}
+		t.Topics = append(t.Topics, topic)
+		t.topicByID[topic.ID] = topic
+		if c.CatchAll {
+			t.catchAll = topic
+		}
+		for _, key := range topic.Addresses {
+			t.topicByAddress[key] = topic
+			t.own[key] = true
+		}
+	}
+	for i := range config.Accounts {
+		a := &config.Accounts[i]
+		t.accountByName[a.Name] = a
+		if topic := t.topicByID[a.DefaultTopic]; topic != nil {
+			t.defaultTopic[a.Name] = topic
+		}
+		if addressMistake(a.Username) == "" {
+			t.own[ticket.AddressKey(a.Username)] = true
+		}
+	}
+	if config.Desk.ReplyAddress != "" {
+		t.own[ticket.AddressKey(config.Desk.ReplyAddress)] = true
+	}
+	t.operators = t.agentsByID(config.Desk.Operators)
+	return t
+}
+
+func addressKeys(addrs []string) []string {
+	keys := make([]string, len(addrs))
+	for i, a := range addrs {
+		keys[i] = ticket.AddressKey(a)
+	}
+	return keys
+}
+
+func (t *Table) agentsByID(ids []string) []*Agent {
+	agents := make([]*Agent, len(ids))
+	for i, id := range ids {
+		agents[i] = t.agentByID[id]
+	}
+	return agents
+}
+
+// Warnings are what is probably not as meant, in the order of the file.
+func (t *Table) Warnings() []Problem { return t.source.warnings }
+
+// TopicByAddress returns the topic that an address belongs to, also in its form
+// local+anything@domain, or nil.
+func (t *Table) TopicByAddress(addr string) *Topic {
+	topic, _ := t.topicAt(addr)
+	return topic
+}
+
+// topicAt also tells which of the topic's addresses it is: without the detail,
+// which may be a token and is nobody else's business.
+func (t *Table) topicAt(addr string) (*Topic, string) {
+	key := ticket.AddressKey(addr)
+	if topic := t.topicByAddress[key]; topic != nil {
+		return topic, key
+	}
+	base, _ := ticket.SplitPlus(key)
+	return t.topicByAddress[base], base
+}
+
+// Topic returns the topic with an id, or nil.
+func (t *Table) Topic(id string) *Topic { return t.topicByID[id] }
+
+// Agent returns the agent with an id, or nil.
+func (t *Table) Agent(id string) *Agent { return t.agentByID[id] }
+
+// AgentByAddress returns the agent who has an address, exactly, or nil.
+func (t *Table) AgentByAddress(addr string) *Agent {
+	return t.agentByAddress[ticket.AddressKey(addr)]
+}
+
+// Team returns the team with an id, or nil.
+func (t *Table) Team(id string) *Team { return t.teamByID[id] }
+
+// Account returns the IMAP account with a name, or nil.
+func (t *Table) Account(name string) *AccountConfig { return t.accountByName[name] }
+
+// CatchAll is the topic of what no address and no account's default decides.
+func (t *Table) CatchAll() *Topic { return t.catchAll }
+
+// Operators are the agents who are told of alarms; there is at least one.
+func (t *Table) Operators() []*Agent { return t.operators }
+
+// Own tells whether an address is one of the desk's: a topic's, an account's
+// user name, or where replies go, also in the form local+anything@domain.
+func (t *Table) Own(addr string) bool {
+	key := ticket.AddressKey(addr)
+	if t.own[key] {
+		return true
+	}
+	base, _ := ticket.SplitPlus(key)
+	return t.own[base]
+}
+
+// ReplyBase is the address that signed reply addresses of a topic are made of:
+// desk.reply_address where it is set, or else the topic's sender. It is empty
+// when plus addressing is off. ticket.WithPlus has room for a token in it.
+func (t *Table) ReplyBase(topic *Topic) string {
+	switch {
+	case !t.Config.Desk.PlusAddressing:
+		return ""
+	case t.Config.Desk.ReplyAddress != "":
+		return ticket.AddressKey(t.Config.Desk.ReplyAddress)
+	default:
+		return topic.Sender()
+	}
+}
+
+// Name is what the topic is called in a language.
+func (topic *Topic) Name(lang string) string {
+	if lang == "en" {
+		return topic.NameEN
+	}
+	return topic.NameES
+}
+
+// Sender is the address that the topic's mail comes from.
+func (topic *Topic) Sender() string { return topic.Addresses[0] }
+
+// Agents are those who are told of the topic's tickets: its agent, or the
+// members of its team. There is at least one.
+func (topic *Topic) Agents() []*Agent {
+	if topic.Agent != nil {
+		return []*Agent{topic.Agent}
+	}
+	return topic.Team.Members
+}

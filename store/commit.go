@@ -1,0 +1,236 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
+
+	"buzon/ticket"
+)
+
+// maxJobs bounds how many writes share a commit.
+const maxJobs = 256
+
+// failure remembers the first commit error, after which nothing is written any
+// more: what such a commit did is unknown, and only reading the file anew tells.
+type failure struct {
+	log    *slog.Logger
+	closed chan struct{}
+
+	mu    sync.Mutex
+	cause error
+}
+
+func (f *failure) set(what string, cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cause == nil {
+		f.cause = fmt.Errorf("%w: committing to the %s failed and nobody knows what was kept: %w", ticket.ErrStopping, what, cause)
+		f.log.Error("a commit failed, nothing is taken any more", ticket.LogError, cause, ticket.LogHint, "start buzon again: it reads the files anew")
+		close(f.closed)
+	}
+}
+
+func (f *failure) err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cause
+}
+
+// job is one caller's share of a commit.
+type job struct {
+	fn     func(*bbolt.Tx) error
+	size   int // octets, for bounding a batch
+	result chan error
+}
+
+// committer is the only writer of a file. It takes all jobs that are waiting
+// into one transaction; while that is being synced the next ones gather, so that
+// batches form by themselves and a single caller never waits for company.
+type committer struct {
+	what     string // "state" or "archive", for errors
+	maxJobs  int
+	maxBytes int // 0: no bound
+	failure  *failure
+	disk     *disk
+	file     func() (*bbolt.DB, error) // asked before each batch
+
+	mu      sync.Mutex
+	arrived sync.Cond
+	queue   []*job
+	stopped bool
+	done    chan struct{}
+}
+
+func newCommitter(what string, maxJobs, maxBytes int, f *failure, d *disk, file func() (*bbolt.DB, error)) *committer {
+	c := &committer{what: what, maxJobs: maxJobs, maxBytes: maxBytes, failure: f, disk: d, file: file, done: make(chan struct{})}
+	c.arrived.L = &c.mu
+	go c.run()
+	return c
+}
+
+// do has fn run in a transaction and returns when that is durable. ctx is heeded
+// until fn starts.
+func (c *committer) do(ctx context.Context, size int, fn func(*bbolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j := &job{fn: fn, size: size, result: make(chan error, 1)}
+	if err := c.enqueue(j); err != nil {
+		return err
+	}
+	select {
+	case err := <-j.result:
+		return err
+	case <-ctx.Done():
+		if c.withdraw(j) {
+			return ctx.Err()
+		}
+		return <-j.result
+	}
+}
+
+func (c *committer) enqueue(j *job) error {
+	if err := c.failure.err(); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stopped {
+		return fmt.Errorf("%w: the %s is closed", ticket.ErrStopping, c.what)
+	}
+	c.queue = append(c.queue, j)
+	c.arrived.Signal()
+	return nil
+}
+
+// withdraw takes a job back, unless it was begun.
+func (c *committer) withdraw(j *job) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(c.queue, j)
+	if i >= 0 {
+		c.queue = slices.Delete(c.queue, i, i+1)
+	}
+	return i >= 0
+}
+
+// stop refuses new jobs, finishes those that wait, and returns when all is done.
+func (c *committer) stop() {
+	c.mu.Lock()
+	c.stopped = true
+	c.arrived.Signal()
+	c.mu.Unlock()
+	<-c.done
+}
+
+// take waits for jobs. It returns none when the committer was stopped.
+func (c *committer) take() []*job {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.queue) == 0 && !c.stopped {
+		c.arrived.Wait()
+	}
+	n, bytes := 0, 0
+	for n < len(c.queue) && n < c.maxJobs {
+		bytes += c.queue[n].size
+		if n > 0 && c.maxBytes > 0 && bytes > c.maxBytes {
+			break
+		}
+		n++
+	}
+	batch := slices.Clone(c.queue[:n])
+	c.queue = slices.Delete(c.queue, 0, n)
+	return batch
+}
+
+func (c *committer) run() {
+	defer close(c.done)
+	for {
+		batch := c.take()
+		if len(batch) == 0 {
+			return
+		}
+		c.commit(batch)
+	}
+}
+
+// commit commits a batch and answers its jobs. If one of them fails, all are
+// rolled back and run one by one, so that only the culprit gets its error.
+func (c *committer) commit(batch []*job) {
+	if len(batch) > 1 && c.failure.err() == nil {
+		culprit, err := c.transact(batch)
+		if !culprit {
+			for _, j := range batch {
+				j.result <- err
+			}
+			return
+		}
+	}
+	for _, j := range batch {
+		_, err := c.transact([]*job{j})
+		j.result <- err
+	}
+}
+
+// transact runs jobs in one transaction. culprit says that the error is a job's
+// own, and nothing was written.
+func (c *committer) transact(jobs []*job) (culprit bool, err error) {
+	if err := c.failure.err(); err != nil {
+		return false, err
+	}
+	db, err := c.file()
+	if errors.Is(err, unix.ENOSPC) {
+		c.disk.found()
+		return false, fmt.Errorf("%w: %w", ticket.ErrFull, err)
+	} else if err != nil {
+		return false, err
+	}
+	tx, err := db.Begin(true)
+	if err != nil {
+		c.failure.set(c.what, err)
+		return false, c.failure.err()
+	}
+	defer tx.Rollback() // does nothing after a commit
+	for _, j := range jobs {
+		if err := shielded(func() error { return j.fn(tx) }); err != nil {
+			return true, err
+		}
+	}
+	txid, path := tx.ID(), db.Path()
+	err = shielded(tx.Commit)
+	switch {
+	case err == nil:
+		return false, nil
+	case undone(err, path, txid):
+		c.disk.found()
+		return false, fmt.Errorf("%w: writing to the %s: %w", ticket.ErrFull, c.what, err)
+	}
+	c.failure.set(c.what, err)
+	return false, c.failure.err()
+}
+
+// shielded makes an error of a panic, and of a job that ends the goroutine,
+// which all other jobs depend on.
+func shielded(fn func() error) (err error) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
+			}
+		}()
+		err = errors.New("a transaction ended its goroutine")
+		err = fn()
+	}()
+	<-ended
+	return err
+}

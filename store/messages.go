@@ -1,0 +1,155 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"buzon/ticket"
+)
+
+// MessageRow is what is kept of every message that was taken. The text of a
+// message is in the entry that came of it, its bytes are in the archive.
+type MessageRow struct {
+	ID          uint64            `json:"id"`
+	Correlation string            `json:"correlation"` // Message.ID, of the log
+	At          time.Time         `json:"at"`
+	Archive     ticket.ArchiveRef `json:"archive"`
+	Envelope    ticket.Envelope   `json:"envelope"`
+	Transport   string            `json:"transport"` // Envelope.TransportKey
+	Identity    string            `json:"identity"`
+	Variant     string            `json:"variant,omitempty"`
+	MessageID   string            `json:"message_id,omitempty"`
+	From        string            `json:"from,omitempty"` // address key
+	Kind        ticket.Kind       `json:"kind,omitempty"`
+	Outcome     string            `json:"outcome"` // an Event constant
+	Ticket      ticket.ID         `json:"ticket,omitzero"`
+	Entry       uint32            `json:"entry,omitempty"`
+	Size        int64             `json:"size"` // octets
+}
+
+// MessageRef is a place in a ticket's thread that a Message-ID belongs to, and
+// the person whose it is.
+type MessageRef struct {
+	Ticket ticket.ID
+	Entry  uint32
+	Person ticket.PersonID
+}
+
+// AddMessage stores a new message: it sets m.ID, and m.At when that is zero. Its
+// three keys lead to the first message that has them, until one comes that has a
+// ticket: a message that was held or kept in quarantine comes again when it is
+// released, and what counts from then on is what became of it.
+func (tx *Tx) AddMessage(m *MessageRow) error {
+	if err := tx.addMessage(m); err != nil {
+		return fmt.Errorf("storing message %s: %w", m.Correlation, err)
+	}
+	return nil
+}
+
+func (tx *Tx) addMessage(m *MessageRow) (err error) {
+	if m.ID, err = tx.next(bucketMessages); err != nil {
+		return err
+	}
+	if m.At.IsZero() {
+		m.At = tx.now().UTC()
+	}
+	if err := tx.save(bucketMessages, be64(m.ID), m); err != nil {
+		return err
+	}
+	if err := tx.count(countMessages, 1); err != nil {
+		return err
+	}
+	for _, index := range []struct{ bucket, key string }{
+		{bucketMessageTransport, m.Transport},
+		{bucketMessageIdentity, m.Identity},
+		{bucketMessageVariant, m.Variant},
+	} {
+		if index.key == "" {
+			continue
+		}
+		first, err := tx.messageBy(index.bucket, index.key)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if first != nil && (!first.Ticket.IsZero() || m.Ticket.IsZero()) {
+			continue
+		}
+		if err := tx.put(index.bucket, hashKey(index.key), be64(m.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Message returns a message, or ErrNotFound.
+func (tx *Tx) Message(id uint64) (*MessageRow, error) {
+	m := new(MessageRow)
+	if err := tx.load(bucketMessages, be64(id), m); err != nil {
+		return nil, fmt.Errorf("reading message %d: %w", id, err)
+	}
+	return m, nil
+}
+
+// MessageByTransport returns the message of one delivery, or ErrNotFound.
+func (tx *Tx) MessageByTransport(key string) (*MessageRow, error) {
+	return tx.messageBy(bucketMessageTransport, key)
+}
+
+// MessageByIdentity returns the message of which a copy came, or ErrNotFound.
+func (tx *Tx) MessageByIdentity(key string) (*MessageRow, error) {
+	return tx.messageBy(bucketMessageIdentity, key)
+}
+
+// MessageByVariant returns the message of which a copy with other content came,
+// or ErrNotFound.
+func (tx *Tx) MessageByVariant(key string) (*MessageRow, error) {
+	return tx.messageBy(bucketMessageVariant, key)
+}
+
+func (tx *Tx) messageBy(bucket, key string) (*MessageRow, error) {
+	id := tx.get(bucket, hashKey(key))
+	if id == nil || key == "" {
+		return nil, fmt.Errorf("looking in %s: %w", bucket, ErrNotFound)
+	}
+	return tx.Message(fromBE64(id))
+}
+
+// IndexMessageID notes that a Message-ID, ours or theirs, belongs to a place in
+// a ticket. An id may belong to several. An empty one is left out.
+func (tx *Tx) IndexMessageID(messageID string, ref MessageRef) error {
+	id := trimMessageID(messageID)
+	if id == "" {
+		return nil
+	}
+	key := append(hashKey(id), ref.Ticket[:]...)
+	key = binary.BigEndian.AppendUint32(key, ref.Entry)
+	key = binary.BigEndian.AppendUint32(key, uint32(ref.Person))
+	if err := tx.put(bucketMessageIDs, key, nil); err != nil {
+		return fmt.Errorf("noting a Message-ID of ticket %s: %w", ref.Ticket, err)
+	}
+	return nil
+}
+
+// TicketsByMessageID lists the places that a Message-ID belongs to, by ticket
+// and then by entry.
+func (tx *Tx) TicketsByMessageID(messageID string) ([]MessageRef, error) {
+	var refs []MessageRef
+	id := trimMessageID(messageID)
+	if id == "" {
+		return nil, nil
+	}
+	for k := range tx.ascend(bucketMessageIDs, hashKey(id), nil) {
+		k = k[len(k)-16:]
+		refs = append(refs, MessageRef{
+			Ticket: ticket.ID(k[:8]),
+			Entry:  binary.BigEndian.Uint32(k[8:]),
+			Person: ticket.PersonID(binary.BigEndian.Uint32(k[12:])),
+		})
+	}
+	return refs, nil
+}
+
+func trimMessageID(id string) string { return strings.Trim(id, "<> \t") }

@@ -1,0 +1,88 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"buzon/ticket"
+)
+
+func personKey(id ticket.PersonID) string {
+	return string(binary.BigEndian.AppendUint32(nil, uint32(id)))
+}
+
+// Person returns a person, or ErrNotFound.
+func (tx *Tx) Person(id ticket.PersonID) (*ticket.Person, error) {
+	p := new(ticket.Person)
+	if err := tx.load(bucketPeople, []byte(personKey(id)), p); err != nil {
+		return nil, fmt.Errorf("reading person %d: %w", id, err)
+	}
+	return p, nil
+}
+
+// PersonByAddress returns the person whose registered address it is, or
+// ErrNotFound. Addresses are compared by ticket.AddressKey.
+func (tx *Tx) PersonByAddress(addr string) (*ticket.Person, error) {
+	id := tx.get(bucketPersonAddress, addressKey(addr))
+	if id == nil {
+		return nil, fmt.Errorf("looking for a person by address: %w", ErrNotFound)
+	}
+	return tx.Person(ticket.PersonID(binary.BigEndian.Uint32(id)))
+}
+
+func addressKey(addr string) []byte { return hashKey(ticket.AddressKey(addr)) }
+
+// PutPerson stores a person, new or changed. A zero ID is replaced by a fresh
+// one. It returns an error when the address is empty or is another person's.
+func (tx *Tx) PutPerson(p *ticket.Person) error {
+	if err := tx.putPerson(p); err != nil {
+		return fmt.Errorf("storing person %d: %w", p.ID, err)
+	}
+	return nil
+}
+
+func (tx *Tx) putPerson(p *ticket.Person) error {
+	if p.Address.Key() == "" {
+		return errors.New("there is no address")
+	}
+	id := p.ID
+	for id == 0 {
+		n, err := tx.next(bucketPeople)
+		if err != nil {
+			return err
+		}
+		if n > math.MaxUint32 {
+			return errors.New("there are no more ids")
+		}
+		if tx.get(bucketPeople, []byte(personKey(ticket.PersonID(n)))) == nil {
+			id = ticket.PersonID(n)
+		}
+	}
+	if owner := tx.get(bucketPersonAddress, addressKey(p.Address.Addr)); owner != nil && !bytes.Equal(owner, []byte(personKey(id))) {
+		return errors.New("the address is another person's")
+	}
+	var before []indexKey
+	old, err := tx.Person(id)
+	switch {
+	case err == nil:
+		before = personIndex(old)
+	case !errors.Is(err, ErrNotFound):
+		return err
+	default:
+		if err := tx.count(countPeople, 1); err != nil {
+			return err
+		}
+	}
+	p.ID = id
+	if err := tx.save(bucketPeople, []byte(personKey(id)), p); err != nil {
+		return err
+	}
+	return tx.reindex(before, personIndex(p))
+}
+
+func personIndex(p *ticket.Person) []indexKey {
+	return []indexKey{{bucketPersonAddress, string(addressKey(p.Address.Addr)), personKey(p.ID)}}
+}

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+)
+
+// Buckets of the state. Ids are big-endian, so that keys sort as they count; an
+// index key is what is looked for, then the id or number that it leads to.
+const (
+	bucketMeta   = "meta"   // name → value
+	bucketCounts = "counts" // name → uint64
+
+	bucketTickets        = "tickets"          // id → Ticket
+	bucketTicketNumber   = "ticket_number"    // number → id
+	bucketTicketStatus   = "ticket_status"    // status NUL number → id
+	bucketTicketTopic    = "ticket_topic"     // topic NUL number → id
+	bucketTicketAssignee = "ticket_assignee"  // agent NUL number → id
+	bucketTicketAsker    = "ticket_requester" // person number → id
+	bucketTicketDue      = "ticket_due"       // time number → id
+	bucketEntries        = "entries"          // ticket seq → Entry
+
+	bucketPeople        = "people"         // id → Person
+	bucketPersonAddress = "person_address" // address key → id
+
+	bucketMessages         = "messages"          // id → MessageRow
+	bucketMessageTransport = "message_transport" // hash of key → id
+	bucketMessageIdentity  = "message_identity"
+	bucketMessageVariant   = "message_variant"
+	bucketMessageIDs       = "message_ids" // hash of Message-ID, ticket, entry, person → nothing
+
+	bucketOutbox         = "outbox"            // id → Outgoing
+	bucketOutboxChunks   = "outbox_chunks"     // id → chunks
+	bucketOutboxID       = "outbox_message_id" // hash of Message-ID → id
+	bucketOutboxState    = "outbox_state"      // state NUL id → nothing
+	bucketOutboxDue      = "outbox_due"        // class time id → nothing
+	bucketOutboxFinished = "outbox_finished"   // time id → nothing, while there are chunks
+
+	bucketQuarantine = "quarantine" // id → QuarantineRow
+	bucketHeld       = "held"       // id → HeldRow
+
+	bucketMailboxes       = "mailboxes"        // account NUL mailbox → MailboxState
+	bucketLedger          = "ledger"           // account NUL mailbox NUL validity uid → message id, settled
+	bucketLedgerUnsettled = "ledger_unsettled" // the same → nothing
+
+	bucketJournal       = "journal"        // seq → Event
+	bucketJournalTicket = "journal_ticket" // ticket seq → nothing
+
+	bucketAutomatic    = "automatic"     // hash of address, time, n → nothing
+	bucketAutomaticAge = "automatic_age" // time, hash of address, n → nothing
+)
+
+var buckets = []string{
+	bucketMeta, bucketCounts,
+	bucketTickets, bucketTicketNumber, bucketTicketStatus, bucketTicketTopic, bucketTicketAssignee,
+	bucketTicketAsker, bucketTicketDue, bucketEntries,
+	bucketPeople, bucketPersonAddress,
+	bucketMessages, bucketMessageTransport, bucketMessageIdentity, bucketMessageVariant, bucketMessageIDs,
+	bucketOutbox, bucketOutboxChunks, bucketOutboxID, bucketOutboxState, bucketOutboxDue, bucketOutboxFinished,
+	bucketQuarantine, bucketHeld,
+	bucketMailboxes, bucketLedger, bucketLedgerUnsettled,
+	bucketJournal, bucketJournalTicket,
+	bucketAutomatic, bucketAutomaticAge,
+}
+
+// Names in bucketMeta.
+const (
+	keyVersion    = "version"     // uint64
+	keySalt       = "salt"        // 32 octets
+	keyKeys       = "keys"        // []ticket.Key
+	keyLastNumber = "last_number" // uint64
+)
+
+// migration brings the state from one schema version to the next.
+type migration func(*bbolt.Tx) error
+
+// migrations holds, in order, the steps from version 1 upwards. Steps are only
+// ever added, at the end.
+var migrations []migration
+
+// schemaVersion is the version that the steps lead to.
+func schemaVersion(steps []migration) uint64 { return uint64(1 + len(steps)) }
+
+// migrate brings the state to the present schema, in one transaction. A state of
+// a newer schema is refused with ErrNewer and one without its buckets with
+// ErrCorrupt, before anything is written.
+func migrate(db *bbolt.DB, path string, steps []migration) error {
+	var version uint64
+	err := db.View(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket([]byte(bucketMeta))
+		if meta == nil {
+			return corrupt(path, errors.New("it is not a state of buzon"))
+		}
+		raw := meta.Get([]byte(keyVersion))
+		if len(raw) != 8 || binary.BigEndian.Uint64(raw) == 0 {
+			return corrupt(path, errors.New("it has no schema version"))
+		}
+		version = binary.BigEndian.Uint64(raw)
+		if version > schemaVersion(steps) {
+			return fmt.Errorf("%w: %s has schema %d and this program knows %d; install the version that wrote it, or type: buzon restore BACKUP",
+				ErrNewer, path, version, schemaVersion(steps))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if version < schemaVersion(steps) {
+		err = db.Update(func(tx *bbolt.Tx) error {
+			for ; version < schemaVersion(steps); version++ {
+				if err := steps[version-1](tx); err != nil {
+					return fmt.Errorf("from schema %d to %d: %w", version, version+1, err)
+				}
+			}
+			return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyVersion), be64(version))
+		})
+		if err != nil {
+			return fmt.Errorf("migrating %s: %w", path, err)
+		}
+	}
+	return db.View(func(tx *bbolt.Tx) error {
+		for _, name := range buckets {
+			if tx.Bucket([]byte(name)) == nil {
+				return corrupt(path, fmt.Errorf("it has no bucket %q", name))
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,248 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"buzon/ticket"
+)
+
+// Ticket returns a ticket, or ErrNotFound.
+func (tx *Tx) Ticket(id ticket.ID) (*ticket.Ticket, error) {
+	t := new(ticket.Ticket)
+	if err := tx.load(bucketTickets, id[:], t); err != nil {
+		return nil, fmt.Errorf("reading ticket %s: %w", id, err)
+	}
+	return t, nil
+}
+
+// TicketByNumber returns a ticket, or ErrNotFound.
+func (tx *Tx) TicketByNumber(n ticket.Number) (*ticket.Ticket, error) {
+	id := tx.get(bucketTicketNumber, be64(uint64(n)))
+	if id == nil {
+		return nil, fmt.Errorf("reading ticket %s: %w", n.Tag(), ErrNotFound)
+	}
+	return tx.Ticket(ticket.ID(id))
+}
+
+// PutTicket stores a ticket, new or changed, and raises its Revision. It needs
+// an ID, a Number that no other ticket has, and a Status. It returns ErrStale
+// when the stored ticket has another Revision than t, that is when it was
+// changed since t was read.
+func (tx *Tx) PutTicket(t *ticket.Ticket) error {
+	if err := tx.putTicket(t); err != nil {
+		return fmt.Errorf("storing ticket %s: %w", t.Number.Tag(), err)
+	}
+	return nil
+}
+
+func (tx *Tx) putTicket(t *ticket.Ticket) error {
+	switch {
+	case t.ID.IsZero() || t.Number == 0:
+		return errors.New("it has no ID or no number")
+	case !slices.Contains(ticket.Statuses, t.Status):
+		return fmt.Errorf("it has no such status as %q", t.Status)
+	}
+	if id := tx.get(bucketTicketNumber, be64(uint64(t.Number))); id != nil && !bytes.Equal(id, t.ID[:]) {
+		return fmt.Errorf("another ticket, %x, has its number", id)
+	}
+	var revision uint64
+	var before []indexKey
+	var counted string
+	old, err := tx.Ticket(t.ID)
+	switch {
+	case err == nil:
+		if old.Revision != t.Revision {
+			return fmt.Errorf("%w: revision %d, and %d is stored", ErrStale, t.Revision, old.Revision)
+		}
+		revision, before, counted = old.Revision, ticketIndex(old), ticketCounter(old.Status)
+	case !errors.Is(err, ErrNotFound):
+		return err
+	}
+	t.Revision = revision + 1
+	if err := tx.save(bucketTickets, t.ID[:], t); err != nil {
+		return err
+	}
+	if err := tx.reindex(before, ticketIndex(t)); err != nil {
+		return err
+	}
+	return tx.recount(counted, ticketCounter(t.Status))
+}
+
+func ticketCounter(s ticket.Status) string { return "tickets/" + string(s) }
+
+// ticketIndex lists the index rows of a ticket.
+func ticketIndex(t *ticket.Ticket) []indexKey {
+	n, id := string(be64(uint64(t.Number))), string(t.ID[:])
+	keys := []indexKey{
+		{bucketTicketNumber, n, id},
+		{bucketTicketStatus, textKey(string(t.Status)) + n, id},
+		{bucketTicketTopic, textKey(t.Topic) + n, id},
+		{bucketTicketAssignee, textKey(t.Assignee) + n, id},
+		{bucketTicketAsker, personKey(t.Requester) + n, id},
+	}
+	if !t.RemindAt.IsZero() {
+		keys = append(keys, indexKey{bucketTicketDue, string(timeKey(t.RemindAt)) + n, id})
+	}
+	return keys
+}
+
+// NextNumber takes the next ticket number: the one after the last that was
+// taken, but not below first.
+func (tx *Tx) NextNumber(first ticket.Number) (ticket.Number, error) {
+	last := fromBE64(tx.get(bucketMeta, []byte(keyLastNumber)))
+	n := max(last+1, uint64(first))
+	if err := tx.put(bucketMeta, []byte(keyLastNumber), be64(n)); err != nil {
+		return 0, fmt.Errorf("taking a ticket number: %w", err)
+	}
+	return ticket.Number(n), nil
+}
+
+// TicketFilter says which tickets are wanted: those that match all of its
+// fields that are not zero.
+type TicketFilter struct {
+	Status    ticket.Status
+	Topic     string
+	Assignee  string
+	Requester ticket.PersonID
+}
+
+// Tickets lists tickets that match, the newest first. Its cost depends on what
+// the rarest of the wanted values matches, and not on how many tickets there are.
+func (tx *Tx) Tickets(f TicketFilter, limit int) ([]*ticket.Ticket, error) {
+	var found []*ticket.Ticket
+	walks := []*walk{tx.walk(bucketTicketNumber, "")}
+	if f.Status != "" {
+		walks = append(walks, tx.walk(bucketTicketStatus, textKey(string(f.Status))))
+	}
+	if f.Topic != "" {
+		walks = append(walks, tx.walk(bucketTicketTopic, textKey(f.Topic)))
+	}
+	if f.Assignee != "" {
+		walks = append(walks, tx.walk(bucketTicketAssignee, textKey(f.Assignee)))
+	}
+	if f.Requester != 0 {
+		walks = append(walks, tx.walk(bucketTicketAsker, personKey(f.Requester)))
+	}
+	if len(walks) > 1 {
+		walks = walks[1:]
+	}
+	for at := uint64(math.MaxUint64); !full(len(found), limit); at-- {
+		n, id, ok := common(walks, at)
+		if !ok {
+			break
+		}
+		t, err := tx.Ticket(id)
+		if err != nil {
+			return nil, fmt.Errorf("listing tickets: %w", err)
+		}
+		found = append(found, t)
+		at = n
+	}
+	return found, nil
+}
+
+// walk goes down through the tickets that an index lists under one value.
+type walk struct {
+	cursor *bbolt.Cursor
+	prefix []byte
+}
+
+func (tx *Tx) walk(bucket, prefix string) *walk {
+	return &walk{tx.bucket(bucket).Cursor(), []byte(prefix)}
+}
+
+// upTo returns the highest number in the walk that is not above n.
+func (w *walk) upTo(n uint64) (uint64, ticket.ID, bool) {
+	k, v := lastUpTo(w.cursor, binary.BigEndian.AppendUint64(slices.Clone(w.prefix), n))
+	if !bytes.HasPrefix(k, w.prefix) || len(k) != len(w.prefix)+8 {
+		return 0, ticket.ID{}, false
+	}
+	return fromBE64(k[len(w.prefix):]), ticket.ID(v), true
+}
+
+// common returns the highest number not above n that all walks have: each in
+// turn leaps down to where the others are.
+func common(walks []*walk, n uint64) (uint64, ticket.ID, bool) {
+	for agreed := 0; ; {
+		for _, w := range walks {
+			m, id, ok := w.upTo(n)
+			if !ok {
+				return 0, ticket.ID{}, false
+			}
+			if m < n {
+				n, agreed = m, 0
+			}
+			if agreed++; agreed == len(walks) {
+				return n, id, true
+			}
+		}
+	}
+}
+
+// DueTickets lists tickets whose RemindAt is not after before, the longest overdue
+// first.
+func (tx *Tx) DueTickets(before time.Time, limit int) ([]*ticket.Ticket, error) {
+	var found []*ticket.Ticket
+	until := timeKey(before)
+	for k, id := range tx.ascend(bucketTicketDue, nil, nil) {
+		if bytes.Compare(k[:8], until) > 0 || full(len(found), limit) {
+			break
+		}
+		t, err := tx.Ticket(ticket.ID(id))
+		if err != nil {
+			return nil, fmt.Errorf("listing tickets that are due: %w", err)
+		}
+		found = append(found, t)
+	}
+	return found, nil
+}
+
+// AddEntry adds an entry to the end of a ticket's thread: it raises t.Entries
+// and sets e.Ticket and e.Seq. The caller stores t afterwards. It returns an
+// error when t does not know of all entries that there are.
+func (tx *Tx) AddEntry(t *ticket.Ticket, e *ticket.Entry) error {
+	if tx.get(bucketEntries, entryKey(t.ID, t.Entries+1)) != nil ||
+		t.Entries > 0 && tx.get(bucketEntries, entryKey(t.ID, t.Entries)) == nil {
+		return fmt.Errorf("adding an entry to ticket %s: %w: it is said to have %d entries", t.Number.Tag(), ErrStale, t.Entries)
+	}
+	t.Entries++
+	e.Ticket, e.Seq = t.ID, t.Entries
+	if err := tx.save(bucketEntries, entryKey(t.ID, e.Seq), e); err != nil {
+		return fmt.Errorf("adding entry %d to ticket %s: %w", e.Seq, t.Number.Tag(), err)
+	}
+	return tx.count(countEntries, 1)
+}
+
+func entryKey(id ticket.ID, seq uint32) []byte {
+	return binary.BigEndian.AppendUint32(id[:len(id):len(id)], seq)
+}
+
+// Entries lists a ticket's thread, the oldest first.
+func (tx *Tx) Entries(id ticket.ID) ([]*ticket.Entry, error) {
+	var found []*ticket.Entry
+	for _, raw := range tx.ascend(bucketEntries, id[:], nil) {
+		e := new(ticket.Entry)
+		if err := decode(bucketEntries, raw, e); err != nil {
+			return nil, fmt.Errorf("listing the entries of ticket %s: %w", id, err)
+		}
+		found = append(found, e)
+	}
+	return found, nil
+}
+
+// Entry returns one item of a ticket's thread, or ErrNotFound.
+func (tx *Tx) Entry(id ticket.ID, seq uint32) (*ticket.Entry, error) {
+	e := new(ticket.Entry)
+	if err := tx.load(bucketEntries, entryKey(id, seq), e); err != nil {
+		return nil, fmt.Errorf("reading entry %d of ticket %s: %w", seq, id, err)
+	}
+	return e, nil
+}

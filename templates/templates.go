@@ -1,0 +1,209 @@
+// Package templates holds the texts of the mails that the desk sends, in Spanish
+// and English, and renders them. Texts are built in; files in a folder of the
+// administrator's replace them one by one.
+//
+// A mail is two files. NAME.LANG.txt has the subject in its first line
+// (Subject: …), an empty line, and the text, in the syntax of text/template.
+// NAME.LANG.html has the same for HTML, in the syntax of html/template, without
+// the frame, which is in layout.html; when it is empty the mail is text only.
+package templates
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	htmltemplate "html/template"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	texttemplate "text/template"
+	"unicode"
+)
+
+//go:embed mail
+var embedded embed.FS
+
+// layoutFile is the frame of every HTML mail.
+const layoutFile = "layout.html"
+
+// DefaultLanguage is used where a language has no templates.
+const DefaultLanguage = "es"
+
+// Set is a complete set of templates. It doesn't change after New and may be
+// used by many goroutines.
+type Set struct {
+	names []string
+	mails map[string]*mail // by NAME.LANG
+}
+
+// Mail is a rendered mail.
+type Mail struct {
+	Subject string // one line
+	Text    string // lines end in LF; at most one empty line in a row, but for those that a person wrote
+	HTML    string // empty: text only
+}
+
+// mail is one parsed template in one language.
+type mail struct {
+	subject, text *texttemplate.Template
+	html          *htmltemplate.Template // nil: text only
+	toRequester   bool
+}
+
+// toRequesters are the mails that requesters get. An agent's address is kept
+// out of them, whatever an administrator's template says.
+var toRequesters = []string{"confirmation", "answer", "closed"}
+
+// New parses the built-in templates and those of the folder overrideDir, whose
+// files replace the built-in ones of the same name; an empty overrideDir means
+// none. Every template is rendered with invented data, so that a mistake shows
+// now and not when a mail is due. The error lists every mistake of the folder,
+// one a line, each with its file, its line and what is wrong.
+func New(overrideDir string) (*Set, error) {
+	builtIn, err := fs.Sub(embedded, "mail")
+	if err != nil {
+		return nil, fmt.Errorf("reading the built-in templates: %w", err)
+	}
+	src, err := newSources(builtIn, overrideDir)
+	if err != nil {
+		return nil, err
+	}
+	return src.compile()
+}
+
+// Names lists the templates, sorted.
+func (s *Set) Names() []string { return slices.Clone(s.names) }
+
+// Render fills in a template. The language is a tag such as es, en or en-US;
+// one that has no templates gets DefaultLanguage. An error means that there is no
+// template of that name, or that it failed on this data, which New makes
+// unlikely.
+func (s *Set) Render(name, lang string, d Data) (Mail, error) {
+	m := s.mails[name+"."+baseLanguage(lang)]
+	if m == nil {
+		return Mail{}, fmt.Errorf("rendering a mail: there is no template %q", name)
+	}
+	out, err := m.render(d)
+	if err != nil {
+		return Mail{}, fmt.Errorf("rendering %s in %s: %w", name, baseLanguage(lang), err)
+	}
+	return out, nil
+}
+
+// baseLanguage reduces a language tag to one that has templates.
+func baseLanguage(tag string) string {
+	base, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(tag, "_", "-")), "-")
+	if _, ok := languages[base]; !ok {
+		return DefaultLanguage
+	}
+	return base
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func (m *mail) render(d Data) (Mail, error) {
+	d = d.oneLine()
+	if m.toRequester {
+		d.Agent.Address = ""
+	}
+	buf := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(buf)
+
+	buf.Reset()
+	if err := m.subject.Execute(buf, d); err != nil {
+		return Mail{}, err
+	}
+	out := Mail{Subject: oneLine(buf.String())}
+
+	if m.html != nil {
+		buf.Reset()
+		if err := m.html.Execute(buf, d); err != nil {
+			return Mail{}, err
+		}
+		out.HTML = buf.String()
+	}
+
+	buf.Reset()
+	d.Text, d.Quoted = keepBlankLines(d.Text), keepBlankLines(d.Quoted)
+	if err := m.text.Execute(buf, d); err != nil {
+		return Mail{}, err
+	}
+	out.Text = foldBlankLines(buf.String())
+	return out, nil
+}
+
+// oneLine folds the fields that have no business with more than one line, so
+// that a name can't pose as a line of the mail.
+func (d Data) oneLine() Data {
+	for _, s := range []*string{
+		&d.Desk, &d.Topic, &d.Hostname, &d.Number, &d.Tag, &d.Subject, &d.Assignee, &d.Separator, &d.Status,
+		&d.Requester.Name, &d.Requester.Address, &d.Agent.Name, &d.Agent.Address,
+	} {
+		*s = oneLine(*s)
+	}
+	if slices.ContainsFunc(d.Files, func(f File) bool { return oneLine(f.Name) != f.Name }) {
+		d.Files = slices.Clone(d.Files)
+		for i := range d.Files {
+			d.Files[i].Name = oneLine(d.Files[i].Name)
+		}
+	}
+	return d
+}
+
+// oneLine folds white space and takes out control characters.
+func oneLine(s string) string {
+	clean := true
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c == 0x7f || c == 0xc2 || c == ' ' && (i == 0 || i == len(s)-1 || s[i+1] == ' ') {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return s
+	}
+	s = strings.Join(strings.Fields(s), " ")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// keptNewline stands for a line end inside what a person wrote while the text
+// is put together: their empty lines are theirs, those of the template fold.
+const keptNewline = "\x00"
+
+func keepBlankLines(s string) string {
+	if strings.Contains(s, keptNewline) {
+		s = strings.ReplaceAll(s, keptNewline, "")
+	}
+	s = strings.Trim(s, "\n")
+	if !strings.Contains(s, "\n\n\n") {
+		return s
+	}
+	return strings.ReplaceAll(s, "\n", keptNewline)
+}
+
+// foldBlankLines leaves at most one empty line in a row, none at the beginning,
+// and one line end at the end.
+func foldBlankLines(s string) string {
+	var b strings.Builder
+	b.Grow(len(s) + 1)
+	blank := false
+	for line := range strings.SplitSeq(s, "\n") {
+		if strings.TrimSpace(line) == "" {
+			blank = true
+			continue
+		}
+		if blank && b.Len() > 0 {
+			b.WriteByte('\n')
+		}
+		blank = false
+		b.WriteString(line)
+		b.WriteByte('\n')
+	}
+	return strings.ReplaceAll(b.String(), keptNewline, "\n")
+}

@@ -1,0 +1,206 @@
+package ticket
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Kind is the verdict on a message: what it is.
+type Kind string
+
+const (
+	KindHuman     Kind = "human"
+	KindAutoreply Kind = "autoreply" // out-of-office, another desk's acknowledgement, calendar reply
+	KindBounce    Kind = "bounce"    // failed or delayed delivery
+	KindReport    Kind = "report"    // abuse feedback, DMARC, TLS, read receipt
+	KindList      Kind = "list"      // mailing list, newsletter, bulk
+	KindChallenge Kind = "challenge" // challenge-response
+	KindOwn       Kind = "own"       // ours come back, or a loop
+	KindSpam      Kind = "spam"      // marked so upstream
+)
+
+// ArchiveRef says where raw bytes lie in the archive: a segment, named by its
+// month (2026-11), and a number in it. The zero value refers to nothing.
+type ArchiveRef struct {
+	Segment string `json:"segment"`
+	Seq     uint64 `json:"seq"`
+}
+
+// IsZero tells whether the reference refers to nothing.
+func (r ArchiveRef) IsZero() bool { return r == ArchiveRef{} }
+
+func (r ArchiveRef) String() string { return fmt.Sprintf("%s/%d", r.Segment, r.Seq) }
+
+// Envelope is how a message reached us. Messages from IMAP have Mailbox,
+// UIDValidity and UID; those from the listener MailFrom and Recipients.
+type Envelope struct {
+	Account     string    `json:"account"` // account name of the configuration, or "smtp", "lmtp"
+	Mailbox     string    `json:"mailbox,omitempty"`
+	UIDValidity uint32    `json:"uidvalidity,omitempty"`
+	UID         uint32    `json:"uid,omitempty"`
+	MailFrom    string    `json:"mail_from,omitempty"` // empty: null return path
+	Recipients  []string  `json:"recipients,omitempty"`
+	Remote      string    `json:"remote,omitempty"` // the peer's IP address
+	Received    time.Time `json:"received"`
+	// Backlog marks a message older than our first look at its mailbox: it
+	// makes a ticket, and no automatic mail.
+	Backlog bool `json:"backlog,omitempty"`
+}
+
+// FromIMAP tells whether the message was taken from a mailbox.
+func (e Envelope) FromIMAP() bool { return e.UID != 0 }
+
+// TransportKey identifies one delivery of one message: the same key can only be
+// the same delivery made again. sum is the SHA-256 of the raw bytes.
+func (e Envelope) TransportKey(sum [sha256.Size]byte) string {
+	if e.FromIMAP() {
+		return fmt.Sprintf("imap\x00%s\x00%s\x00%d\x00%d", e.Account, e.Mailbox, e.UIDValidity, e.UID)
+	}
+	to := make([]string, len(e.Recipients))
+	for i, r := range e.Recipients {
+		to[i] = AddressKey(r)
+	}
+	slices.Sort(to)
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%s\x00", AddressKey(e.MailFrom), strings.Join(to, "\x00"))
+	h.Write(sum[:])
+	return "smtp\x00" + hex.EncodeToString(h.Sum(nil))
+}
+
+// Attachment is a leaf part of a message that is not its text. Its bytes stay in
+// the archived message, at Offset, as they came: encoded by Encoding.
+type Attachment struct {
+	Name      string `json:"name"`              // cleaned: no path, control or bidi characters
+	Type      string `json:"type"`              // media type, lower case
+	Charset   string `json:"charset,omitempty"` // of a text part, as declared; empty: none
+	ContentID string `json:"content_id,omitempty"`
+	Inline    bool   `json:"inline"`
+	Encoding  string `json:"encoding"` // Content-Transfer-Encoding, lower case; empty means 7bit
+	Offset    int64  `json:"offset"`   // of the encoded body in the raw message, in octets
+	Length    int64  `json:"length"`   // of the encoded body, in octets
+	Size      int64  `json:"size"`     // of the decoded body, in octets; estimated from Length
+	// Private marks a part that may hold another person's tokens (an attached
+	// message): it is not copied to others verbatim.
+	Private bool `json:"private,omitempty"`
+}
+
+// Forwarded is the original of a forwarded mail.
+type Forwarded struct {
+	From    Address   `json:"from"`
+	To      []Address `json:"to,omitempty"`
+	Subject string    `json:"subject"`
+	Date    time.Time `json:"date,omitzero"`
+	Text    string    `json:"text"`
+}
+
+// Bounce is what a delivery status notification says (RFC 3464).
+type Bounce struct {
+	Recipients        []BouncedRecipient `json:"recipients"`
+	OriginalMessageID string             `json:"original_message_id"`
+}
+
+// BouncedRecipient is the fate of one recipient.
+type BouncedRecipient struct {
+	Address    string `json:"address"`
+	Action     string `json:"action"` // failed, delayed, delivered, relayed, expanded
+	Status     string `json:"status"` // enhanced status code (RFC 3463)
+	Diagnostic string `json:"diagnostic"`
+}
+
+// Message is a mail as it was received and what was read from it. Text fields
+// are valid UTF-8 with LF line ends; one-line fields hold no control characters.
+type Message struct {
+	ID       string // correlation id, in every log line about this message
+	Envelope Envelope
+	Archive  ArchiveRef
+	SHA256   [sha256.Size]byte // of the raw bytes
+	Size     int64             // of the raw bytes
+
+	From        Address // zero: none could be read
+	ReplyTo     []Address
+	To, Cc      []Address
+	DeliveredTo []string // Delivered-To, X-Original-To, Envelope-To, topmost first
+	Subject     string
+	MessageID   string    // without angle brackets; empty when there is none
+	Date        time.Time // zero when there is none
+	InReplyTo   []string
+	References  []string
+	AuthResults []string // Authentication-Results, topmost first, unfolded
+	ListID      string
+	Language    string // "es", "en" or empty: not sure
+
+	Kind             Kind
+	KindReason       string
+	AutoReplyAllowed bool // whether an automatic mail may answer it
+	Courtesy         bool // only thanks, a greeting or a reaction
+
+	Text       string // the whole body
+	ReplyText  string // what the person newly wrote
+	QuotedText string
+	Signature  string
+	Forwarded  *Forwarded
+
+	Attachments []Attachment
+	Bounce      *Bounce
+	Separators  []string // tokens of our separator lines in the body
+	Commands    []Command
+	Warnings    []string
+
+	// IdentityKey is the same for every copy of one message, however it
+	// travelled: normalised Message-ID, From, Date, and the ContentHash.
+	// Without a Message-ID it is the ContentHash alone.
+	IdentityKey string
+	// VariantKey is the identity without the content: equal in copies that a
+	// relay re-encoded or added a footer to. Empty without a Message-ID.
+	VariantKey string
+
+	// Quarantine is why the message can't be handled; empty when it can.
+	Quarantine string
+}
+
+// References of a message to others, nearest first, each once: In-Reply-To, then
+// References from its end (RFC 5322, section 3.6.4).
+func (m *Message) Parents() []string {
+	var ids []string
+	add := func(id string) {
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	for _, id := range m.InReplyTo {
+		add(id)
+	}
+	for i := len(m.References) - 1; i >= 0 && len(ids) < 100; i-- {
+		add(m.References[i])
+	}
+	return ids
+}
+
+// TargetAddresses lists every address that says whom the message was for, the
+// most reliable evidence first: envelope, Delivered-To and its kin, To, Cc.
+func (m *Message) TargetAddresses() []Target {
+	var targets []Target
+	for _, a := range m.Envelope.Recipients {
+		targets = append(targets, Target{"envelope recipient", a})
+	}
+	for _, a := range m.DeliveredTo {
+		targets = append(targets, Target{"Delivered-To", a})
+	}
+	for _, a := range m.To {
+		targets = append(targets, Target{"To", a.Addr})
+	}
+	for _, a := range m.Cc {
+		targets = append(targets, Target{"Cc", a.Addr})
+	}
+	return targets
+}
+
+// Target is an address of a message and where it stood.
+type Target struct {
+	Where   string
+	Address string
+}

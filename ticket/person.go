@@ -1,0 +1,63 @@
+package ticket
+
+import "time"
+
+// PersonID names a person in the store and in tokens.
+type PersonID uint32
+
+// Person is anyone that the desk has had mail from or sends mail to. Agents are
+// people whose address the configuration names; their power is looked up there
+// each time and is not part of the person.
+type Person struct {
+	ID       PersonID  `json:"id"`
+	Address  Address   `json:"address"` // the registered one, to which answers go
+	Language string    `json:"language,omitempty"`
+	Created  time.Time `json:"created"`
+	// Consent is when the personal-data notice was first sent to them.
+	Consent time.Time `json:"consent,omitzero"`
+}
+
+// Role is what someone is to a ticket.
+type Role string
+
+const (
+	RoleRequester    Role = "requester"
+	RoleAgent        Role = "agent"
+	RoleCollaborator Role = "collaborator"
+	RoleThirdParty   Role = "third party" // unverified; never mailed
+	RoleSystem       Role = "system"
+)
+
+// Participant is someone who takes part in a ticket, with what keeps the ticket
+// one conversation in their mail client.
+type Participant struct {
+	Person PersonID `json:"person"`
+	Role   Role     `json:"role"`
+	// Subject is fixed at the first mail to them and never changes afterwards,
+	// because clients start a new conversation when it does.
+	Subject string `json:"subject,omitempty"`
+	// Thread holds the Message-IDs, oldest first, of mails between them and us,
+	// without brackets: theirs and ours. It feeds References, and it is
+	// separate for each person, so that nobody sees another's tokens.
+	Thread []string `json:"thread,omitempty"`
+}
+
+// maxThread bounds References: the first Message-ID, which clients group by, and
+// the newest ones.
+const maxThread = 12
+
+// Note adds a Message-ID to the person's thread.
+func (p *Participant) Note(messageID string) {
+	if messageID == "" {
+		return
+	}
+	for _, id := range p.Thread {
+		if id == messageID {
+			return
+		}
+	}
+	p.Thread = append(p.Thread, messageID)
+	if len(p.Thread) > maxThread {
+		p.Thread = append(p.Thread[:1:1], p.Thread[len(p.Thread)-maxThread+1:]...)
+	}
+}

@@ -1,0 +1,135 @@
+package ticket
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Status is where a ticket stands.
+type Status string
+
+const (
+	StatusOpen     Status = "open"     // the desk's turn
+	StatusWaiting  Status = "waiting"  // the requester's turn
+	StatusResolved Status = "resolved" // answered for good, as the agent sees it
+	StatusClosed   Status = "closed"
+)
+
+// Statuses lists every status in the order of a ticket's life.
+var Statuses = []Status{StatusOpen, StatusWaiting, StatusResolved, StatusClosed}
+
+// IsActive tells whether someone still owes the ticket something.
+func (s Status) IsActive() bool { return s == StatusOpen || s == StatusWaiting }
+
+// transitions lists where each status may lead.
+var transitions = map[Status][]Status{
+	StatusOpen:     {StatusWaiting, StatusResolved, StatusClosed},
+	StatusWaiting:  {StatusOpen, StatusResolved, StatusClosed},
+	StatusResolved: {StatusOpen, StatusWaiting, StatusClosed},
+	StatusClosed:   {StatusOpen},
+}
+
+// Ticket is one request and all that came of it. Its entries are kept apart.
+type Ticket struct {
+	ID        ID       `json:"id"`
+	Number    Number   `json:"number"`
+	Revision  uint64   `json:"revision"` // counts changes; for optimistic writers
+	Subject   string   `json:"subject"`  // without tag
+	Topic     string   `json:"topic"`
+	Assignee  string   `json:"assignee,omitempty"` // agent id of the configuration
+	Team      string   `json:"team,omitempty"`
+	Status    Status   `json:"status"`
+	Language  string   `json:"language"`
+	Requester PersonID `json:"requester"`
+
+	Participants []Participant `json:"participants"`
+	Linked       []ID          `json:"linked,omitempty"`
+	Entries      uint32        `json:"entries"` // how many there are; the newest has this number
+
+	Created  time.Time `json:"created"`
+	Updated  time.Time `json:"updated"`
+	Answered time.Time `json:"answered,omitzero"` // first answer of an agent
+	Closed   time.Time `json:"closed,omitzero"`
+	// Due is when the desk's next answer is overdue; zero while it owes none.
+	Due time.Time `json:"due,omitzero"`
+	// Reminded counts the reminders that were sent for this Due, and RemindAt is
+	// when the next one goes out; zero: none will.
+	Reminded int       `json:"reminded,omitempty"`
+	RemindAt time.Time `json:"remind_at,omitzero"`
+}
+
+// SetStatus moves the ticket to a status. Moving to the present one is allowed
+// and does nothing. It returns an error when the way there is not allowed.
+func (t *Ticket) SetStatus(to Status, now time.Time) error {
+	if t.Status == to {
+		return nil
+	}
+	if t.Status != "" && !slices.Contains(transitions[t.Status], to) {
+		return fmt.Errorf("a ticket can't go from %s to %s", t.Status, to)
+	}
+	t.Status = to
+	t.Closed = time.Time{}
+	if to == StatusClosed {
+		t.Closed = now
+	}
+	if to != StatusOpen {
+		t.Owe(time.Time{})
+	}
+	return nil
+}
+
+// Owe sets when the desk's next answer is due; zero: it owes none.
+func (t *Ticket) Owe(due time.Time) { t.Due, t.Reminded, t.RemindAt = due, 0, due }
+
+// Participant returns the person's part in the ticket, or nil. The pointer is
+// good until participants are added.
+func (t *Ticket) Participant(id PersonID) *Participant {
+	for i := range t.Participants {
+		if t.Participants[i].Person == id {
+			return &t.Participants[i]
+		}
+	}
+	return nil
+}
+
+// Join makes the person a participant, unless they are one, and returns their
+// part. An existing part keeps its role.
+func (t *Ticket) Join(id PersonID, role Role) *Participant {
+	if p := t.Participant(id); p != nil {
+		return p
+	}
+	t.Participants = append(t.Participants, Participant{Person: id, Role: role})
+	return &t.Participants[len(t.Participants)-1]
+}
+
+// EntryKind is what an item of a ticket's thread is.
+type EntryKind string
+
+const (
+	EntryRequest EntryKind = "request" // what opened the ticket
+	EntryReply   EntryKind = "reply"   // from the requester's side
+	EntryAnswer  EntryKind = "answer"  // from an agent, sent to the requester
+	EntryNote    EntryKind = "note"    // from an agent or an automaton, inside only
+	EntryEvent   EntryKind = "event"   // something that happened: closed, assigned, bounced
+)
+
+// Entry is one item of a ticket's thread.
+type Entry struct {
+	Ticket     ID           `json:"ticket"`
+	Seq        uint32       `json:"seq"` // from 1, without gaps
+	Kind       EntryKind    `json:"kind"`
+	Author     PersonID     `json:"author,omitempty"` // zero: the desk itself
+	AuthorName string       `json:"author_name,omitempty"`
+	Role       Role         `json:"role"`
+	At         time.Time    `json:"at"`
+	Text       string       `json:"text"`             // what was newly written, or the event
+	Quoted     string       `json:"quoted,omitempty"` // what was cut away, signature included
+	Archive    ArchiveRef   `json:"archive,omitzero"`
+	MessageID  string       `json:"message_id,omitempty"`
+	Files      []Attachment `json:"files,omitempty"`
+	Verdict    Kind         `json:"verdict,omitempty"`
+	// Unverified marks an entry whose sender could not be shown to be who they
+	// say they are.
+	Unverified bool `json:"unverified,omitempty"`
+}

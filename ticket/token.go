@@ -1,0 +1,195 @@
+package ticket
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Purpose says where a token stands. One made for one place is refused in another.
+type Purpose byte
+
+const (
+	PurposeReply     Purpose = 1 // in the reply address
+	PurposeMessageID Purpose = 2 // in our Message-IDs
+	PurposeSeparator Purpose = 3 // in the separator line of our mails
+	PurposeBounce    Purpose = 4 // in the envelope sender
+)
+
+// Token is what a signed token says: who it was sent to, about which ticket.
+// It identifies a person and grants nothing: their present role does that.
+type Token struct {
+	Ticket  ID
+	Person  PersonID
+	Purpose Purpose
+	Expires time.Time // in whole days, UTC
+}
+
+// Errors of Keyring.Check.
+var (
+	ErrNotToken     = errors.New("not a token")
+	ErrForgedToken  = errors.New("token signature does not match")
+	ErrExpiredToken = errors.New("token has expired")
+)
+
+const (
+	macBytes     = 10 // 80 bits of HMAC-SHA256 (RFC 2104, section 5 allows truncation to half or 80 bits)
+	payloadBytes = 1 + len(ID{}) + 4 + 2
+	// TokenLength is a token's length in characters: 25 octets in base32.
+	TokenLength = (payloadBytes + macBytes) * 8 / 5
+)
+
+var (
+	tokenEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+	tokenEpoch    = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	tokenShape    = regexp.MustCompile(`(?i)[a-z2-7]{40,}`)
+)
+
+// MaxKeys is how many signing keys a ring may hold, the current one included.
+const MaxKeys = 16
+
+// Key is one signing key. Its ID, below MaxKeys, is part of each token.
+type Key struct {
+	ID      byte      `json:"id"`
+	Secret  []byte    `json:"secret"` // 32 octets
+	Created time.Time `json:"created"`
+}
+
+// NewKey reads a fresh key from random.
+func NewKey(random io.Reader, id byte, now time.Time) (Key, error) {
+	key := Key{ID: id % MaxKeys, Secret: make([]byte, 32), Created: now.UTC()}
+	_, err := io.ReadFull(random, key.Secret)
+	return key, err
+}
+
+// Keyring mints tokens with its newest key and checks them with any. It is
+// immutable, so it is safe for concurrent use.
+type Keyring struct {
+	keys    map[byte][]byte
+	current byte
+}
+
+// NewKeyring makes a ring of keys, of which the last one signs. It returns an
+// error when there is none, or when two have the same ID.
+func NewKeyring(keys []Key) (*Keyring, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("no signing key")
+	}
+	ring := &Keyring{keys: make(map[byte][]byte, len(keys))}
+	for _, k := range keys {
+		if _, ok := ring.keys[k.ID]; ok || k.ID >= MaxKeys || len(k.Secret) < 16 {
+			return nil, fmt.Errorf("signing key %d is doubled, too short or numbered too high", k.ID)
+		}
+		ring.keys[k.ID] = k.Secret
+		ring.current = k.ID
+	}
+	return ring, nil
+}
+
+// Mint makes a token of TokenLength lower-case letters and digits.
+func (r *Keyring) Mint(t Token) string {
+	var raw [payloadBytes + macBytes]byte
+	raw[0] = byte(t.Purpose)<<4 | r.current
+	copy(raw[1:], t.Ticket[:])
+	binary.BigEndian.PutUint32(raw[9:], uint32(t.Person))
+	days := t.Expires.UTC().Sub(tokenEpoch) / (24 * time.Hour)
+	binary.BigEndian.PutUint16(raw[13:], uint16(min(max(days, 0), 1<<16-1)))
+	copy(raw[payloadBytes:], sign(r.keys[r.current], raw[:payloadBytes]))
+	return tokenEncoding.EncodeToString(raw[:])
+}
+
+// Check reads a token, whatever its case. It returns ErrNotToken for what does
+// not look like one, ErrForgedToken for one that none of the ring's keys made
+// or that stands in the wrong place, and ErrExpiredToken, together with the
+// token, for one that was good once.
+func (r *Keyring) Check(s string, purpose Purpose, now time.Time) (Token, error) {
+	if len(s) != TokenLength {
+		return Token{}, ErrNotToken
+	}
+	raw, err := tokenEncoding.DecodeString(strings.ToLower(s))
+	if err != nil {
+		return Token{}, ErrNotToken
+	}
+	secret, ok := r.keys[raw[0]&0x0f]
+	if !ok || !hmac.Equal(raw[payloadBytes:], sign(secret, raw[:payloadBytes])) || Purpose(raw[0]>>4) != purpose {
+		return Token{}, ErrForgedToken
+	}
+	t := Token{
+		Person:  PersonID(binary.BigEndian.Uint32(raw[9:])),
+		Purpose: purpose,
+		Expires: tokenEpoch.Add(time.Duration(binary.BigEndian.Uint16(raw[13:])) * 24 * time.Hour),
+	}
+	copy(t.Ticket[:], raw[1:])
+	if now.After(t.Expires) {
+		return t, ErrExpiredToken
+	}
+	return t, nil
+}
+
+func sign(secret, payload []byte) []byte {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("buzon token v1\x00"))
+	mac.Write(payload)
+	return mac.Sum(nil)[:macBytes]
+}
+
+// LooksLikeToken tells whether s has a token's length and alphabet. It proves
+// nothing; it is for deciding what to keep from other people's eyes.
+func LooksLikeToken(s string) bool {
+	return len(s) == TokenLength && tokenShape.MatchString(s)
+}
+
+// StripTokens replaces everything in text that has a token's shape, so that what
+// was sent to one person can be quoted to another. Tokens in quoted mail stand
+// in addresses, Message-IDs and the separator line.
+func StripTokens(text string) string {
+	return tokenShape.ReplaceAllStringFunc(text, func(s string) string {
+		if len(s) != TokenLength {
+			return s
+		}
+		return "…"
+	})
+}
+
+// SeparatorMark opens the token in our separator line: {buzon:TOKEN}.
+const SeparatorMark = "{buzon:"
+
+// SeparatorToken writes a token the way it stands in the separator line.
+func SeparatorToken(token string) string { return SeparatorMark + token + "}" }
+
+// SeparatorTokens finds the tokens of our separator lines in a text, in order.
+// At most 20 are returned.
+func SeparatorTokens(text string) []string {
+	var found []string
+	for rest := text; len(found) < 20; {
+		_, after, ok := strings.Cut(rest, SeparatorMark)
+		if !ok {
+			break
+		}
+		rest = after
+		if len(after) > TokenLength && after[TokenLength] == '}' && LooksLikeToken(after[:TokenLength]) {
+			found = append(found, strings.ToLower(after[:TokenLength]))
+		}
+	}
+	return found
+}
+
+// MessageID makes one of our Message-IDs, without angle brackets: the token, a
+// nonce that makes it unique, and our domain (RFC 5322, section 3.6.4).
+func MessageID(token, nonce, domain string) string { return token + "." + nonce + "@" + domain }
+
+// MessageIDToken returns the token in a Message-ID that may be one of ours.
+func MessageIDToken(id string) (string, bool) {
+	id = strings.Trim(id, "<> \t")
+	if len(id) <= TokenLength || id[TokenLength] != '.' || !LooksLikeToken(id[:TokenLength]) {
+		return "", false
+	}
+	return strings.ToLower(id[:TokenLength]), true
+}
