@@ -262,6 +262,14 @@ func TestReminders(t *testing.T) {
 	if remind() != 1 {
 		t.Error("the second reminder is missing")
 	}
+	o.pass(24 * time.Hour)
+	if remind() != 1 {
+		t.Error("the third reminder is missing")
+	}
+	o.pass(10 * 24 * time.Hour)
+	if remind() != 0 {
+		t.Error("a fourth reminder, and the configuration says three")
+	}
 	o.sent()
 	o.send(reply(notification, ana, "Ya quedó."))
 	o.sent()

@@ -333,6 +333,10 @@ func TestAutomaticMail(t *testing.T) {
 	if out := o.send(agents); out.Event != ticket.EventNoted {
 		t.Errorf("an agent's out-of-office: %+v", out)
 	}
+	byTag := letter{from: "robot@otra.example", to: "pregrado@virtual.example", subject: "Re: " + confirmation.Subject, text: "Recibido.", headers: []string{"Auto-Submitted: auto-replied"}}
+	if out := o.send(byTag); out.Event != ticket.EventIgnored {
+		t.Errorf("a robot that only cites the number: %+v", out)
+	}
 	if out := o.send(letter{from: "robot@otra.example", to: "pregrado@virtual.example", subject: "Acuse", text: "Recibido.", headers: []string{"Auto-Submitted: auto-replied"}}); out.Event != ticket.EventIgnored {
 		t.Errorf("out of nothing: %+v", out)
 	}
@@ -435,5 +439,29 @@ func TestQuarantineAndRetry(t *testing.T) {
 	}
 	if got, err := o.store.Raw(m.Archive); err != nil || sha256.Sum256(got) != sha256.Sum256(raw) {
 		t.Errorf("the raw message is not whole: %v", err)
+	}
+}
+
+// An attached mail of ours holds the token of whoever it was sent to: it is
+// listed for others, and not sent along.
+func TestAttachedMailOfOurs(t *testing.T) {
+	o := open(t)
+	_, confirmation, _ := o.opened()
+	attach := func(inner string) mail {
+		raw := "From: " + laura + "\r\nTo: pregrado@virtual.example\r\nSubject: Adjunto\r\nDate: Tue, 24 Nov 2026 11:00:00 -0500\r\n" +
+			"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=MM\r\n\r\n--MM\r\nContent-Type: text/plain\r\n\r\nMire esto.\r\n" +
+			"--MM\r\nContent-Type: message/rfc822\r\nContent-Disposition: attachment; filename=correo.eml\r\n\r\n" + inner + "\r\n--MM--\r\n"
+		if _, err := o.desk.Receive(context.Background(), o.message([]byte(raw), ticket.Envelope{Account: "smtp", Recipients: []string{"pregrado@virtual.example"}})); err != nil {
+			t.Fatal(err)
+		}
+		return o.only(o.sent(), "ana@privada.example")
+	}
+	ours := attach(confirmation.raw)
+	token, _ := ticket.MessageIDToken(confirmation.MessageID)
+	if strings.Contains(ours.raw, token) || len(ours.Attachments) != 0 || !strings.Contains(ours.Text, "correo.eml") {
+		t.Errorf("files %+v:\n%s", ours.Attachments, ours.Text)
+	}
+	if other := attach("From: x@otra.example\r\nSubject: Otro\r\n\r\nHola"); len(other.Attachments) != 1 {
+		t.Errorf("a harmless attached mail is not sent along: %+v", other.Attachments)
 	}
 }

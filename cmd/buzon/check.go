@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -42,7 +43,7 @@ func (c *checkCmd) Run(e *env) error {
 		fmt.Fprintln(e.stdout, err)
 	}
 	if c.Online && !bad {
-		newServers(table.Config).checkOnline(e.ctx, table, func(what string, err error) {
+		newServers(table.Config, slog.New(slog.NewTextHandler(e.stderr, nil))).checkOnline(e.ctx, table, func(what string, err error) {
 			if err != nil {
 				bad = true
 				fmt.Fprintf(e.stdout, "%s: %v\n", what, err)

@@ -102,7 +102,7 @@ func startDaemon(ctx context.Context, o daemonOptions) (_ *deskDaemon, err error
 }
 
 func (d *deskDaemon) servers() *servers {
-	s := newServers(d.table.Config)
+	s := newServers(d.table.Config, d.log)
 	if d.secret != nil {
 		s.secret = d.secret
 	}

@@ -3,12 +3,16 @@ package main
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"buzon/mailpipe"
 	"buzon/routing"
+	"buzon/ticket"
 )
 
 // servers turns sections of the configuration into what mailpipe works with.
@@ -19,10 +23,11 @@ type servers struct {
 	// secret reads a password from a file or the environment.
 	secret func(file, env string) (string, error)
 	tokens map[string]mailpipe.TokenSource // by OAuth section and user, shared
+	log    *slog.Logger
 }
 
-func newServers(config *routing.Config) *servers {
-	return &servers{config: config, secret: routing.Secret, tokens: map[string]mailpipe.TokenSource{}}
+func newServers(config *routing.Config, log *slog.Logger) *servers {
+	return &servers{config: config, secret: routing.Secret, tokens: map[string]mailpipe.TokenSource{}, log: log}
 }
 
 func (s *servers) server(host string, port int, l routing.Login) (mailpipe.ServerConfig, error) {
@@ -78,12 +83,42 @@ func (s *servers) tokenSource(name, username string) (mailpipe.TokenSource, erro
 		}
 		settings.ServiceAccountJSON = []byte(text)
 	}
+	settings.OnRotate = func(token string) { s.keepRotated(name, o.RefreshTokenFile, token) }
 	source, err := mailpipe.NewTokenSource(settings)
 	if err != nil {
 		return nil, fmt.Errorf("[oauth.%s]: %w", name, err)
 	}
 	s.tokens[key] = source
 	return source, nil
+}
+
+// keepRotated writes a refresh token that the server has replaced to the file that
+// the old one came from, so that the next start finds it.
+func (s *servers) keepRotated(name, file, token string) {
+	err := errors.New("it came from the environment")
+	if file != "" {
+		err = replaceFile(file, token+"\n")
+	}
+	if err != nil {
+		s.log.Warn("a new refresh token could not be kept; the old one may end", "oauth", name, ticket.LogError, err,
+			ticket.LogHint, "let the desk write to refresh_token_file, or grant anew before the next start")
+		return
+	}
+	s.log.Info("a new refresh token was kept", "oauth", name)
+}
+
+// replaceFile writes a file whole or not at all, readable by its owner only.
+func replaceFile(name, text string) error {
+	tmp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.WriteString(text)
+	if err := errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), name)
 }
 
 // mailboxes lists what to take mail from: one entry for each folder of an account.
