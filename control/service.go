@@ -35,16 +35,23 @@ var operations = map[string]operation{
 	"outbox list": (*Service).outboxList,
 	"outbox show": (*Service).outboxShow,
 	"outbox retry": func(s *Service, ctx context.Context, in Which) (any, error) {
-		return nil, s.Desk.RetryOutgoing(ctx, in.ID)
+		return s.undeliveredSettled(in.ID, s.Desk.RetryOutgoing(ctx, in.ID))
 	},
+	"outbox release": func(s *Service, ctx context.Context, _ Which) (any, error) {
+		return nil, s.Desk.ReleaseOutgoing(ctx)
+	},
+	"snapshot":      (*Service).snapshot,
+	"snapshot drop": (*Service).dropSnapshot,
 	"outbox drop": func(s *Service, ctx context.Context, in Which) (any, error) {
-		return nil, s.Desk.DropOutgoing(ctx, in.ID)
+		return s.undeliveredSettled(in.ID, s.Desk.DropOutgoing(ctx, in.ID))
 	},
-	"quarantine list":  (*Service).quarantineList,
-	"quarantine show":  (*Service).quarantineShow,
-	"quarantine retry": func(s *Service, ctx context.Context, in Which) (any, error) { return s.Desk.Retry(ctx, in.ID) },
+	"quarantine list": (*Service).quarantineList,
+	"quarantine show": (*Service).quarantineShow,
+	"quarantine retry": func(s *Service, ctx context.Context, in Which) (any, error) {
+		return s.quarantineSettled(s.Desk.Retry(ctx, in.ID))
+	},
 	"quarantine drop": func(s *Service, ctx context.Context, in Which) (any, error) {
-		return nil, s.Desk.Drop(ctx, "quarantine", in.ID)
+		return s.quarantineSettled(nil, s.Desk.Drop(ctx, "quarantine", in.ID))
 	},
 	"held list":    (*Service).heldList,
 	"held show":    (*Service).heldShow,
@@ -90,7 +97,11 @@ func (s *Service) status(context.Context, Which) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := Status{Config: s.Desk.Table().Version, Alarms: s.Desk.Alarms(), Figures: figures}
+	alarms, err := s.alarms()
+	if err != nil {
+		return nil, err
+	}
+	st := Status{Config: s.Desk.Table().Version, Alarms: alarms, Figures: figures}
 	if s.Daemon != nil {
 		st.Running, st.Started, st.Health = true, s.Started, s.Daemon.Health()
 	}

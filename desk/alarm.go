@@ -22,13 +22,35 @@ type Alarm struct {
 	Count int       `json:"count"`
 }
 
-// alarmEvery is how often operators are written to about the same alarm.
-const alarmEvery = 6 * time.Hour
+// Lasts tells whether the alarm is about how things are, and ends by itself when
+// they are mended. The others are about something that has happened, and end when
+// it has been dealt with.
+func (a Alarm) Lasts() bool {
+	return a.Key != "quarantine" && !strings.HasPrefix(a.Key, "undelivered ")
+}
+
+// States of an alarm that a Notifier is told of.
+const (
+	AlarmRaised = "raised"
+	AlarmOver   = "over"
+)
+
+// Notifier tells an alarm by other ways than mail. It must return at once.
+type Notifier func(a Alarm, state string)
 
 type alarms struct {
 	mu     sync.Mutex
 	active map[string]Alarm
 	told   map[string]time.Time
+	notify Notifier // nil: none
+}
+
+// OnAlarm sets who is told of alarms besides the operators by mail: as often as
+// they are, and when one that was told is over.
+func (d *Desk) OnAlarm(n Notifier) {
+	d.alarms.mu.Lock()
+	defer d.alarms.mu.Unlock()
+	d.alarms.notify = n
 }
 
 // Raise records an alarm, logs it, and writes to the operators: once, and again
@@ -46,15 +68,19 @@ func (d *Desk) Raise(a Alarm) {
 	}
 	d.alarms.active[a.Key] = a
 	last, told := d.alarms.told[a.Key]
-	tell := !told || now.Sub(last) >= alarmEvery
+	tell := !told || now.Sub(last) >= asDuration(d.Table().Config.Alarm.Repeat)
 	if tell {
 		d.alarms.told[a.Key] = now
 	}
+	notify := d.alarms.notify
 	d.alarms.mu.Unlock()
 
 	d.Log.Error("alarm", "about", a.Key, ticket.LogReason, a.What, ticket.LogHint, a.Try)
 	if !tell {
 		return
+	}
+	if notify != nil {
+		notify(a, AlarmRaised)
 	}
 	if err := d.tellOperators(a); err != nil {
 		d.Log.Error("operators not told", ticket.LogError, err)
@@ -66,8 +92,12 @@ func (d *Desk) Clear(key string) {
 	d.alarms.mu.Lock()
 	a, ok := d.alarms.active[key]
 	delete(d.alarms.active, key)
+	notify := d.alarms.notify
 	d.alarms.mu.Unlock()
 	if ok {
+		if notify != nil {
+			notify(a, AlarmOver)
+		}
 		d.Log.Info("alarm over", "about", a.Key, "lasted", d.Now().Sub(a.Since).Round(time.Second))
 	}
 }

@@ -74,10 +74,8 @@ func (p *planner) bounce(ev evidence) error {
 	}
 	failed := p.m.Kind != ticket.KindBounce // to the bounce address, unreadable as a notification
 	why := strings.TrimSpace(firstLine(p.m.Text))
-	for _, r := range recipients {
-		if r.Action == "failed" {
-			failed = true
-		}
+	if r := bouncedFor(recipients, person.Address); r != nil {
+		failed = failed || r.Action == "failed"
 		why = strings.TrimSpace(r.Status + " " + r.Diagnostic)
 	}
 	p.take(t)
@@ -95,6 +93,8 @@ func (p *planner) bounce(ev evidence) error {
 	if !failed {
 		return nil
 	}
+	person.Bounced = p.now
+	p.touch(person)
 	if original != "" {
 		if id, err := p.tx.OutgoingByMessageID(original); err == nil {
 			p.bounced = append(p.bounced, id)
@@ -103,6 +103,22 @@ func (p *planner) bounce(ev evidence) error {
 		}
 	}
 	return p.tellUndelivered(person, why)
+}
+
+// bouncedFor is what a bounce says of a person's address; where it names another,
+// because theirs forwards to it, the worst that it says. nil: it says nothing.
+func bouncedFor(recipients []ticket.BouncedRecipient, a ticket.Address) *ticket.BouncedRecipient {
+	var worst *ticket.BouncedRecipient
+	for i := range recipients {
+		r := &recipients[i]
+		if ticket.AddressKey(r.Address) == a.Key() {
+			return r
+		}
+		if worst == nil || r.Action == "failed" && worst.Action != "failed" {
+			worst = r
+		}
+	}
+	return worst
 }
 
 // tellUndelivered tells those who have the ticket that a mail did not reach a

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,9 +18,10 @@ import (
 // worked out from still holds, and otherwise works it out again inside.
 type change struct {
 	seen     seen
-	ticket   *ticket.Ticket // after the change; nil: none is touched
-	revision uint64         // of the ticket in the snapshot; 0: it is new
-	people   []*ticket.Person
+	ticket   *ticket.Ticket   // after the change; nil: none is touched
+	revision uint64           // of the ticket in the snapshot; 0: it is new
+	people   []*ticket.Person // new ones
+	touched  []*ticket.Person // known ones of whom something has changed
 	entries  []*ticket.Entry
 	letters  []*letter
 	events   []ticket.Event
@@ -47,6 +49,13 @@ func (c *change) fact(text string, args ...any) { c.facts = append(c.facts, fact
 func (c *change) event(e ticket.Event) {
 	e.At = c.now
 	c.events = append(c.events, e)
+}
+
+// touch has a person stored who has changed.
+func (c *change) touch(p *ticket.Person) {
+	if !slices.Contains(c.people, p) && !slices.Contains(c.touched, p) {
+		c.touched = append(c.touched, p)
+	}
 }
 
 // entry adds an item to the ticket's thread.
@@ -135,7 +144,7 @@ func cloneAll[T any](list []*T) []*T {
 // write stores the change, numbering what is new. It works on a copy's own
 // values. m is nil when no message caused it.
 func (c *change) write(tx *store.Tx, s *Setting, m *ticket.Message) error {
-	for _, p := range c.people {
+	for _, p := range slices.Concat(c.people, c.touched) {
 		if err := tx.PutPerson(p); err != nil {
 			return err
 		}
@@ -143,6 +152,7 @@ func (c *change) write(tx *store.Tx, s *Setting, m *ticket.Message) error {
 	if err := c.writeTicket(tx, s); err != nil {
 		return err
 	}
+	// gofail: var applyHalfway struct{}
 	row, err := c.writeMessage(tx, m)
 	if err != nil {
 		return err
@@ -200,6 +210,7 @@ func (c *change) write(tx *store.Tx, s *Setting, m *ticket.Message) error {
 			return err
 		}
 	}
+	// gofail: var applied struct{}
 	return nil
 }
 
@@ -265,6 +276,7 @@ func (c *change) writeMessage(tx *store.Tx, m *ticket.Message) (uint64, error) {
 		Kind:        m.Kind,
 		Outcome:     c.outcome.Event,
 		Size:        m.Size,
+		Digest:      hex.EncodeToString(m.SHA256[:]),
 	}
 	if c.ticket != nil {
 		row.Ticket = c.ticket.ID

@@ -37,6 +37,10 @@ func TestRequest(t *testing.T) {
 			t.Errorf("the confirmation lacks %q:\n%s", want, confirmation.Text)
 		}
 	}
+	o.send(letter{from: laura, to: "pregrado@virtual.example", subject: "Otra cosa", text: "Otra."})
+	if second := o.only(o.sent(), "laura@estudiantes.example"); strings.Contains(second.Text, "Ley 1581") {
+		t.Error("the notice is in the second confirmation too")
+	}
 	if strings.Contains(confirmation.Text, "aula de Cálculo") {
 		t.Error("the confirmation quotes the request's body, which makes backscatter worth while")
 	}

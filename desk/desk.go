@@ -38,9 +38,11 @@ type Parts struct {
 	Composer Composer
 	// Understand reads a raw message again, for what was held or quarantined.
 	Understand func(raw []byte) *ticket.Message
-	Log        *slog.Logger
-	Now        func() time.Time
-	Random     io.Reader // nil: crypto/rand
+	// Unpack returns the decoded bytes of an attachment of a raw message.
+	Unpack func(raw []byte, a ticket.Attachment) ([]byte, error)
+	Log    *slog.Logger
+	Now    func() time.Time
+	Random io.Reader // nil: crypto/rand
 }
 
 // Desk turns messages into effects. It is safe for concurrent use.
@@ -50,6 +52,7 @@ type Desk struct {
 	setting atomic.Pointer[Setting]
 	wake    atomic.Pointer[func()]
 	alarms  alarms
+	budget  budget
 }
 
 // New makes a desk on a store, whose signing keys it uses.

@@ -52,6 +52,7 @@ signature = "Equipo de pregrado"
 id = "posgrado"
 name = "Posgrado"
 addresses = ["posgrado@virtual.example"]
+groups = ["curso@groups.example"]
 team = "todos"
 catch_all = true
 [[agent]]
@@ -96,18 +97,24 @@ func open(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	if o.store, err = store.Open(t.TempDir(), store.Options{Now: o.clock, Log: log}); err != nil {
+	data := t.TempDir()
+	if o.store, err = store.Open(data, store.Options{Now: o.clock, Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if err := o.store.Close(); err != nil {
 			t.Error(err)
 		}
+		// Whatever the test has done must have left everything in order.
+		if r, err := store.Verify(context.Background(), data); err != nil || !r.Clean() {
+			t.Errorf("the data folder: %v, %+v", err, r)
+		}
 	})
 	o.desk, err = desk.New(desk.Parts{
 		Store: o.store, Composer: &mailpipe.Composer{Hostname: "mesa.virtual.example"}, Log: log, Now: o.clock,
+		Unpack: mailpipe.DecodeAttachment,
 		Understand: func(raw []byte) *ticket.Message {
-			return mailpipe.Understand(raw, mailpipe.Options{Own: o.desk.Own})
+			return mailpipe.Understand(raw, mailpipe.Options{Own: o.desk.Own, Group: o.desk.Table().Group, Hostname: "mesa.virtual.example"})
 		},
 	}, desk.Setting{Table: table, Templates: tmpl})
 	if err != nil {
@@ -156,7 +163,7 @@ func (o *office) message(raw []byte, env ticket.Envelope) *ticket.Message {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	m := mailpipe.Understand(raw, mailpipe.Options{Own: o.desk.Own})
+	m := mailpipe.Understand(raw, mailpipe.Options{Own: o.desk.Own, Group: o.desk.Table().Group, Hostname: "mesa.virtual.example"})
 	env.Received = o.clock()
 	m.ID, m.Archive, m.SHA256, m.Size, m.Envelope = fmt.Sprintf("c%d", o.count), ref, sha256.Sum256(raw), int64(len(raw)), env
 	return m

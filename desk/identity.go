@@ -56,13 +56,13 @@ func (p *planner) identify(ev evidence) (sender, error) {
 			return who, nil // an agent once, nobody now
 		}
 		who.person, who.role, who.joins = holder, part.Role, true
-		who.unverified = holder.Address.Key() != p.m.From.Key()
+		who.unverified = holder.Address.Key() != p.m.From.Key() || p.m.FromRewritten
 		return who, nil
 	}
 
 	if from != nil {
 		if part := ev.ticket.Participant(from.ID); part != nil && part.Role != ticket.RoleAgent {
-			who.role, who.joins = part.Role, true
+			who.role, who.joins, who.unverified = part.Role, true, p.m.FromRewritten
 			return who, nil
 		}
 	}
@@ -90,6 +90,10 @@ func (p *planner) identifyAgent(who sender, agent, fromAgent *routing.Agent, hol
 	switch reason := p.unauthenticated(); {
 	case p.replay.as == agent.ID:
 		// A person who may decide has said that it was the agent.
+	case p.m.FromRewritten:
+		// The group named the author; nobody but the group vouches for that.
+		who.hold = "it carries a token of agent " + agent.ID + " and came through group " + p.m.Group + ", which put its own address into From"
+		return who
 	case fromAgent != agent:
 		who.hold = "it carries a token of agent " + agent.ID + " and comes from another address"
 		return who

@@ -106,12 +106,12 @@ func (p *planner) requester() templates.Person {
 func shown(a ticket.Address) templates.Person { return templates.Person{Name: a.Name, Address: a.Addr} }
 
 // attach lists the message's files in the letter, and sends them along if so
-// told. A part that can't be copied verbatim is only listed.
+// told.
 func (l *letter) attach(m *ticket.Message, include bool) {
 	for _, a := range m.Attachments {
 		l.data.Files = append(l.data.Files, templates.File{
 			Name: a.Name, Size: humanSize(a.Size), ContentID: a.ContentID,
-			Included: include && a.Encoding != "binary",
+			Included: include,
 		})
 		l.files = append(l.files, ticket.File{Attachment: a, Archive: m.Archive})
 	}
@@ -136,16 +136,23 @@ func (d *Desk) composeOne(c *change, s *Setting, l *letter) error {
 		if !l.data.Files[i].Included {
 			continue
 		}
+		content, err := d.content(f)
+		if err != nil {
+			return err
+		}
 		if f.Private {
 			// An attached message may hold another person's tokens.
-			raw, err := d.Store.ReadAt(f.Archive, f.Offset, f.Length)
-			if err != nil {
-				return err
-			}
-			if text := string(raw); ticket.StripTokens(text) != text {
+			if text := string(content); ticket.StripTokens(text) != text {
 				l.data.Files[i].Included = false
 				continue
 			}
+		}
+		if !f.Copyable() {
+			if content == nil { // only the list has it
+				l.data.Files[i].Included = false
+				continue
+			}
+			f.Content = content
 		}
 		l.draft.Files = append(l.draft.Files, f)
 	}
@@ -178,6 +185,30 @@ func (d *Desk) composeOne(c *change, s *Setting, l *letter) error {
 		l.out.Size += int64(len(chunk.Literal)) + chunk.Length
 	}
 	return nil
+}
+
+// content reads a file that can't be copied unseen: one that lies inside a
+// container, is encoded in an odd way, or may hold tokens. Of others, and of one that is not where it
+// should be, it returns nil.
+func (d *Desk) content(f ticket.File) ([]byte, error) {
+	if f.Copyable() && !f.Private {
+		return nil, nil
+	}
+	raw, err := d.Store.ReadAt(f.Archive, f.Offset, f.Length)
+	if err != nil {
+		return nil, err
+	}
+	there := f.Attachment
+	there.Offset = 0
+	content, err := d.Unpack(raw, there)
+	switch {
+	case err != nil:
+		d.Log.Error("an attachment can't be unpacked", ticket.LogError, err)
+		return nil, nil
+	case content == nil:
+		return []byte{}, nil
+	}
+	return content, nil
 }
 
 // separatorLine is the line above which people write their reply. What stands

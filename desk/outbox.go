@@ -16,7 +16,10 @@ func (d *Desk) Due(_ context.Context, now time.Time, limit int, skip func(uint64
 		rows, err = tx.DueOutgoing(now, limit, skip)
 		return err
 	})
-	return rows, err
+	if err != nil {
+		return nil, err
+	}
+	return d.affordable(rows, now)
 }
 
 // ReadAt reads part of an archived message.
@@ -29,6 +32,9 @@ func (d *Desk) ReadAt(ref ticket.ArchiveRef, offset, length int64) ([]byte, erro
 func (d *Desk) Report(ctx context.Context, id uint64, r ticket.Result, next time.Time) error {
 	if !r.Sent && r.Permanent {
 		return d.undelivered(ctx, id, r)
+	}
+	if r.Sent {
+		d.budget.sent(d.Now())
 	}
 	return d.Store.Update(ctx, func(tx *store.Tx) error {
 		row, err := tx.Outgoing(id)
@@ -106,6 +112,8 @@ func (d *Desk) undelivered(ctx context.Context, id uint64, r ticket.Result) erro
 		if err != nil {
 			return nil, err
 		}
+		person.Bounced = c.now
+		c.touch(person)
 		p := &planner{desk: d, tx: tx, setting: s, m: &ticket.Message{}, change: c}
 		return c, p.tellUndelivered(person, firstLine(r.Detail))
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"buzon/store"
 	"buzon/ticket"
@@ -57,6 +58,14 @@ func (d *Desk) Receive(ctx context.Context, m *ticket.Message) (ticket.Outcome, 
 	done, err := d.apply(ctx, m, func(tx *store.Tx, s *Setting) (*change, error) {
 		return d.plan(tx, s, m, replay{})
 	})
+	if err != nil && isPoison(ctx, err) {
+		// It would fail again each time that it is offered, and hold up what
+		// comes after it. It is kept for a person to look at.
+		d.Log.Error("poisonous", ticket.LogMessage, m.ID, ticket.LogError, err)
+		done, err = d.apply(ctx, m, func(tx *store.Tx, s *Setting) (*change, error) {
+			return d.planPoison(tx, s, m, err)
+		})
+	}
 	if err != nil {
 		return ticket.Outcome{}, err
 	}
@@ -70,15 +79,47 @@ func (d *Desk) Receive(ctx context.Context, m *ticket.Message) (ticket.Outcome, 
 	return done.outcome, nil
 }
 
+// isPoison tells whether handling a message failed because of the message, and
+// not because the desk is stopping, full or damaged.
+func isPoison(ctx context.Context, err error) bool {
+	return ctx.Err() == nil && !errors.Is(err, ticket.ErrStopping) && !errors.Is(err, ticket.ErrFull) && !errors.Is(err, store.ErrCorrupt)
+}
+
+func (d *Desk) planPoison(tx *store.Tx, s *Setting, m *ticket.Message, cause error) (*change, error) {
+	c := &change{now: d.Now().UTC()}
+	var err error
+	if c.seen, err = lookSeen(tx, m); err != nil {
+		return nil, err
+	}
+	p := &planner{desk: d, tx: tx, setting: s, m: m, change: c}
+	p.quarantine("failed: " + cause.Error())
+	return c, nil
+}
+
+// guarded turns a panic into an error, so that one message can't stop the desk.
+func guarded(what string, do func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if err = store.Damage(r); err != nil {
+				return // the message is not to blame
+			}
+			err = fmt.Errorf("%s: panic: %v\n%s", what, r, debug.Stack())
+		}
+	}()
+	return do()
+}
+
 // apply works a change out on a snapshot, renders its letters, and writes it in
 // a transaction; when the snapshot went stale meanwhile it does all of it again
 // inside the transaction.
 func (d *Desk) apply(ctx context.Context, m *ticket.Message, plan func(*store.Tx, *Setting) (*change, error)) (*change, error) {
 	s := d.setting.Load()
 	var c *change
-	err := d.Store.View(func(tx *store.Tx) (err error) {
-		c, err = plan(tx, s)
-		return err
+	err := d.Store.View(func(tx *store.Tx) error {
+		return guarded("planning", func() (err error) {
+			c, err = plan(tx, s)
+			return err
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -86,7 +127,7 @@ func (d *Desk) apply(ctx context.Context, m *ticket.Message, plan func(*store.Tx
 	if c == nil {
 		return &change{}, nil
 	}
-	if err := d.compose(c, s); err != nil {
+	if err := guarded("composing", func() error { return d.compose(c, s) }); err != nil {
 		return nil, err
 	}
 	if c.seen.delivery != nil {
@@ -122,6 +163,7 @@ func (d *Desk) apply(ctx context.Context, m *ticket.Message, plan func(*store.Tx
 	if done == nil {
 		return &change{}, nil
 	}
+	// gofail: var committedUnwoken struct{}
 	d.log(done, m)
 	if len(done.letters) > 0 {
 		d.queued()

@@ -45,6 +45,7 @@ func (d *Desk) Remind(ctx context.Context) (int, error) {
 }
 
 func (d *Desk) remind(ctx context.Context, id ticket.ID) (int, error) {
+	// gofail: var reminderDue struct{}
 	done, err := d.apply(ctx, nil, func(tx *store.Tx, s *Setting) (*change, error) {
 		t, err := tx.Ticket(id)
 		if err != nil {

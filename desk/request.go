@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"buzon/routing"
 	"buzon/store"
@@ -12,7 +13,7 @@ import (
 
 // request opens a ticket.
 func (p *planner) request(ev evidence) error {
-	decision := p.setting.Table.Match(routing.Input{Account: p.m.Envelope.Account, Targets: p.m.TargetAddresses()})
+	decision := p.setting.Table.Match(routing.Input{Account: p.m.Envelope.Account, Group: p.m.Group, Targets: p.m.TargetAddresses()})
 	requester, err := p.personFor(p.m.From)
 	if err != nil {
 		return err
@@ -33,16 +34,7 @@ func (p *planner) request(ev evidence) error {
 	}
 	p.ticket = t
 	p.placeholder = p.desk.nonce(12)
-	if decision.Team != nil {
-		t.Team = decision.Team.ID
-	}
-	if decision.Agent != nil {
-		t.Assignee = decision.Agent.ID
-		// Nobody is assigned their own request: the operators get it.
-		if slices.Contains(decision.Agent.Addresses, p.m.From.Key()) {
-			t.Assignee = ""
-		}
-	}
+	p.assign(t, decision)
 	if topic.ReplyWithin > 0 && !p.m.Envelope.Backlog {
 		t.Owe(p.now.Add(topic.ReplyWithin))
 	}
@@ -80,6 +72,29 @@ func (p *planner) request(ev evidence) error {
 	return p.referTo(p.otherTopics(topic), told, text)
 }
 
+// assign gives the ticket to the agent or the team that the decision names; but
+// mail to postmaster (RFC 5321, section 4.5.1) to the first operator, and to
+// nobody what the agent wrote: the operators look after that.
+func (p *planner) assign(t *ticket.Ticket, decision routing.Decision) {
+	switch {
+	case decision.Where == "catch-all" && p.toPostmaster():
+		t.Assignee = p.setting.Table.Operators()[0].ID
+	case decision.Team != nil:
+		t.Team = decision.Team.ID
+	case !slices.Contains(decision.Agent.Addresses, p.m.From.Key()):
+		t.Assignee = decision.Agent.ID
+	}
+}
+
+func (p *planner) toPostmaster() bool {
+	return slices.ContainsFunc(p.m.TargetAddresses(), func(t ticket.Target) bool {
+		return strings.HasPrefix(ticket.AddressKey(t.Address), "postmaster@")
+	})
+}
+
+// bounceRest is how long no automatic mail goes to an address that bounced.
+const bounceRest = 7 * 24 * time.Hour
+
 // confirm tells the requester that the request has arrived, unless a machine
 // must not answer it.
 func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person, text string) error {
@@ -94,6 +109,8 @@ func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person, text s
 		reason = "topic " + topic.ID + " sends none"
 	case p.setting.Table.Own(requester.Address.Addr):
 		reason = "the sender is an address of the desk"
+	case p.now.Before(requester.Bounced.Add(bounceRest)):
+		reason = "mail to this address came back as undeliverable"
 	case sent >= limit:
 		reason = "the hour's limit of automatic mail to this address is reached"
 	}
@@ -104,6 +121,8 @@ func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person, text s
 	l := p.letter("confirmation", ticket.ClassConfirmation, topic, requester, ticket.RoleRequester)
 	if requester.Consent.IsZero() {
 		l.data.Notice = p.setting.Table.Config.Desk.Notice
+		requester.Consent = p.now
+		p.touch(requester)
 	}
 	p.noted = append(p.noted, requester.Address.Key())
 	return nil
@@ -189,6 +208,10 @@ func (p *planner) tellAgent(agent *routing.Agent, topic *routing.Topic, template
 	l.data.Text = text
 	var total int64
 	for _, f := range p.m.Attachments {
+		if f.Packed > 0 {
+			total += f.Size / 3 * 4 // as it will be encoded
+			continue
+		}
 		total += f.Length
 	}
 	l.attach(p.m, assignee || total <= int64(p.setting.Table.Config.Desk.NotifyFiles))

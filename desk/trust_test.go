@@ -250,6 +250,15 @@ func TestAgentAsRequester(t *testing.T) {
 	}
 }
 
+func TestPostmaster(t *testing.T) {
+	o := open(t)
+	out := o.send(letter{from: "admin@otra.example", to: "postmaster@virtual.example", subject: "Su servidor", text: "Hola."})
+	if got, _ := o.ticket(out.Number); got.Assignee != "olga" {
+		t.Errorf("ticket %+v", got)
+	}
+	o.only(o.sent(), "olga@privada.example")
+}
+
 func TestNothingTwice(t *testing.T) {
 	o := open(t)
 	l := letter{from: laura, to: "pregrado@virtual.example", subject: "Ayuda", text: "Una vez.", id: "unico@cliente.example"}
@@ -366,6 +375,17 @@ func TestBounce(t *testing.T) {
 	if len(mails) != 1 {
 		t.Errorf("sent %v", addressees(mails))
 	}
+
+	// An address that bounced gets no automatic mail for a while; what people
+	// write to it is sent all the same.
+	again := letter{from: laura, to: "pregrado@virtual.example", subject: "Otra", text: "Otra."}
+	o.send(again)
+	notification := o.only(o.sent(), "ana@privada.example")
+	o.send(reply(notification, ana, "Hola."))
+	o.only(o.sent(), "laura@estudiantes.example")
+	o.pass(8 * 24 * time.Hour)
+	o.send(again)
+	o.only(o.sent(), "laura@estudiantes.example")
 }
 
 func TestUndelivered(t *testing.T) {
@@ -463,5 +483,85 @@ func TestAttachedMailOfOurs(t *testing.T) {
 	}
 	if other := attach("From: x@otra.example\r\nSubject: Otro\r\n\r\nHola"); len(other.Attachments) != 1 {
 		t.Errorf("a harmless attached mail is not sent along: %+v", other.Attachments)
+	}
+}
+
+// failing is a composer that can't compose mail on one subject.
+type failing struct{ desk.Composer }
+
+func (f failing) Compose(d *ticket.Draft) ([]ticket.Chunk, error) {
+	if strings.Contains(d.Subject, "error") {
+		return nil, errors.New("can't be composed")
+	}
+	if strings.Contains(d.Subject, "panic") {
+		panic("while composing")
+	}
+	return f.Composer.Compose(d)
+}
+
+// A message that breaks the desk's own code is kept, and the next one proceeds.
+func TestPoisonIsQuarantined(t *testing.T) {
+	o := open(t)
+	o.desk.Composer = failing{o.desk.Composer}
+	for _, subject := range []string{"un error", "un panic"} {
+		if out := o.send(letter{from: laura, to: "pregrado@virtual.example", subject: subject, text: "Hola"}); out.Event != ticket.EventQuarantined {
+			t.Errorf("%s: outcome %+v", subject, out)
+		}
+	}
+	o.only(o.sent(), "olga@privada.example")
+	if out := o.send(letter{from: laura, to: "pregrado@virtual.example", subject: "Bien", text: "Hola"}); out.Event != ticket.EventTicketed || out.Number != 3181 {
+		t.Errorf("outcome %+v", out)
+	}
+}
+
+// Near the day's limit reminders and notifications wait, and answers still go.
+func TestDailyLimit(t *testing.T) {
+	o := open(t)
+	o.desk.Table().Config.Outgoing.DailyLimit = 10
+	ctx := context.Background()
+	due := func() (classes []ticket.Class) {
+		t.Helper()
+		rows, err := o.desk.Due(ctx, o.clock(), 100, func(uint64) bool { return false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			classes = append(classes, row.Class)
+		}
+		return classes
+	}
+	sendAll := func(n int) {
+		t.Helper()
+		rows, err := o.desk.Due(ctx, o.clock(), n, func(uint64) bool { return false })
+		if err != nil || len(rows) != n {
+			t.Fatalf("%d rows, want %d: %v", len(rows), n, err)
+		}
+		for _, row := range rows {
+			if err := o.desk.Report(ctx, row.ID, ticket.Result{Sent: true}, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_, _, notification := o.opened()
+	sendAll(2)
+	for i := range 3 {
+		o.send(letter{from: fmt.Sprintf("p%d@estudiantes.example", i), to: "pregrado@virtual.example", subject: "Ayuda", text: "Hola."})
+	}
+	sendAll(6)
+	o.send(letter{from: "q@estudiantes.example", to: "pregrado@virtual.example", subject: "Ayuda", text: "Hola."})
+	o.send(reply(notification, ana, "Hola, Laura."))
+	if got := due(); !slices.Equal(got, []ticket.Class{ticket.ClassAnswer, ticket.ClassConfirmation}) {
+		t.Errorf("with 8 of 10 used: %v", got)
+	}
+	sendAll(2)
+	if got := due(); len(got) != 0 {
+		t.Errorf("with all used: %v", got)
+	}
+	if a := o.desk.Alarms(); len(a) != 1 || a[0].Key != "quota" {
+		t.Errorf("alarms %+v", a)
+	}
+	o.pass(26 * time.Hour)
+	if got := due(); !slices.Contains(got, ticket.ClassNotification) {
+		t.Errorf("a day later: %v", got)
 	}
 }

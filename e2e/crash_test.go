@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"testing"
 
+	"buzon/control"
 	"buzon/e2e/world"
 )
 
@@ -56,9 +57,11 @@ func TestKilledInBetween(t *testing.T) {
 	if n := len(d.Tickets()); n != 2*each {
 		t.Errorf("%d tickets, want %d", n, 2*each)
 	}
-	for _, ticket := range d.Tickets() {
-		if n := len(d.Ticket(ticket.Number).Entries); n != 1 {
-			t.Errorf("ticket %s has %d entries, want 1", ticket.Number, n)
+	for _, listed := range d.Tickets() {
+		var shown control.Ticket
+		d.Call("ticket show", control.Which{Number: listed.Number}, &shown)
+		if n := len(shown.Entries); n != 1 {
+			t.Errorf("ticket %s has %d entries, want 1", listed.Number, n)
 		}
 	}
 	count(t, w, soporte, 0)

@@ -55,6 +55,7 @@ func splitAddresses(s string) []ticket.Address {
 		}
 		m = mailbox{}
 	}
+	groupEnd, lastAt := strings.LastIndexByte(s, ';'), strings.LastIndexByte(s, '@')
 	stray := false // a quote was not closed: neither are later ones, or time were quadratic
 	for i := 0; i < len(s); {
 		switch c := s[i]; c {
@@ -104,9 +105,11 @@ func splitAddresses(s string) []ticket.Address {
 			// the name of a group, unless it stands in an address (mailto:, IPv6)
 			if words := strings.ToLower(strings.TrimSpace(m.words.String())); words == "mailto" {
 				m.words.Reset()
-			} else if !m.hasAngle && !strings.Contains(words, "@") && !strings.HasSuffix(words, "[ipv6") {
+			} else if m.hasAngle || strings.Contains(words, "@") || strings.HasSuffix(words, "[ipv6") {
+				m.words.WriteByte(c)
+			} else if i < groupEnd || i > lastAt {
 				m = mailbox{}
-			} else {
+			} else { // Ventas: Ana <a@x.example>
 				m.words.WriteByte(c)
 			}
 			i++
@@ -148,6 +151,11 @@ func (m *mailbox) address() (ticket.Address, bool) {
 	if name == "" {
 		name = note
 	}
+	if !strings.Contains(addr, "@") && strings.Contains(note, "@") { // Ana (a@x.example)
+		if _, inside := bareAddress(note); strings.Contains(inside, "@") {
+			name, addr = words, inside
+		}
+	}
 	return ticket.Address{Name: cleanName(name), Addr: addr}, true
 }
 
@@ -160,6 +168,7 @@ func bareAddress(words string) (name, addr string) {
 			return rest, cleanAddr(words[:end+2] + host)
 		}
 	}
+	words = strings.Join(strings.Fields(words), " ")
 	words = strings.NewReplacer(" @ ", "@", " @", "@", "@ ", "@").Replace(words)
 	fields := strings.Fields(words)
 	for i, w := range fields {

@@ -2,6 +2,9 @@ package mailpipe
 
 import (
 	"bytes"
+	"cmp"
+	"path"
+	"slices"
 	"strings"
 
 	"buzon/ticket"
@@ -24,14 +27,21 @@ type reading struct {
 	attachments []ticket.Attachment
 	warnings    []string
 	oddCharset  bool
+
+	charset string // that the message's own text declares; a hint for raw names
+	depth   int    // containers around this message
+	packed  int    // files found in containers
+	// packedText is what a winmail.dat holds as text.
+	packedText string
 }
 
-// piece is a part of the body in the order of reading: a text leaf, or an image
-// that stands between texts.
+// piece is a part of the body in the order of reading: a text leaf, an image
+// that stands between texts, or text out of a container.
 type piece struct {
 	leaf  int
 	html  bool
 	image string
+	ready string
 }
 
 func newReading(raw []byte, parts []part) *reading {
@@ -54,9 +64,13 @@ func newReading(raw []byte, parts []part) *reading {
 // body returns the text of the message; its attachments are in r.attachments
 // afterwards.
 func (r *reading) body() string {
+	r.charset = declaredCharset(r.parts)
 	pieces := r.walk(0)
 	text := r.join(pieces)
-	if len(pieces) == 0 {
+	if text == "" {
+		text = r.packedText
+	}
+	if len(pieces) == 0 && text == "" {
 		text = r.namedText()
 	}
 	if len(text) > maxText {
@@ -67,6 +81,16 @@ func (r *reading) body() string {
 		r.warnings = append(r.warnings, "unknown character set: guessed")
 	}
 	return text
+}
+
+// warnEncrypted begins the warning about content that only its reader can read.
+const warnEncrypted = "encrypted: "
+
+// warn notes a warning once.
+func (r *reading) warn(text string) {
+	if !slices.Contains(r.warnings, text) {
+		r.warnings = append(r.warnings, text)
+	}
 }
 
 // namedText reads a text that has a file name but is meant to be shown, in a
@@ -91,8 +115,11 @@ func (r *reading) walk(i int) []piece {
 	if !p.isContainer() {
 		return r.leaf(i)
 	}
-	if p.sub == "alternative" {
+	switch p.sub {
+	case "alternative":
 		return r.alternative(i)
+	case "encrypted":
+		r.warn(warnEncrypted + "PGP")
 	}
 	var pieces []piece
 	for c := r.child[i]; c >= 0; c = r.next[c] {
@@ -111,8 +138,8 @@ func (r *reading) alternative(i int) []piece {
 		switch hasText, hasHTML := contents(pieces); {
 		case hasHTML:
 			rich = pieces // the last is the best
-		case hasText && plain == nil:
-			plain = pieces
+		case hasText && (plain == nil || r.join(plain) == ""):
+			plain = pieces // an empty one is a boundary too many
 		}
 	}
 	if plain == nil {
@@ -121,8 +148,8 @@ func (r *reading) alternative(i int) []piece {
 	if rich == nil {
 		return plain
 	}
-	if text := r.join(plain); isStub(text) {
-		if full := r.join(rich); len(strings.Fields(full)) > len(strings.Fields(text)) {
+	if text := r.join(plain); mayBeStub(text) {
+		if full := r.join(rich); isStub(text, full) {
 			return rich
 		}
 	}
@@ -139,26 +166,30 @@ func contents(pieces []piece) (text, html bool) {
 	return text, html
 }
 
-// isStub tells a plain text that only stands in for the HTML beside it.
-func isStub(text string) bool {
-	text = strings.TrimSpace(text)
-	if text == "" {
-		return true
-	}
-	return len(text) < 400 && strings.Contains(strings.ToLower(text), "html")
-}
-
 // leaf sorts one leaf: a text of the body, or an attachment.
 func (r *reading) leaf(i int) []piece {
 	p := &r.parts[i]
 	disposition := parseMedia(p.header.get("content-disposition"))
-	name := p.fileName(&disposition)
+	name := p.fileName(&disposition, r.charset)
 	if name == "" && p.parent >= 0 && r.parts[p.parent].isType("multipart", "report") &&
 		(p.kind == "message" && p.sub != "rfc822" || p.isType("text", "rfc822-headers")) {
 		return nil // for machines; Bounce holds what it says
 	}
 	if r.isBody(i, &disposition, name) {
 		return []piece{{leaf: i, html: p.sub == "html" || p.sub == "x-amp-html"}}
+	}
+	if c, ok := r.open(i, name); c != nil {
+		var pieces []piece
+		if !c.signed {
+			r.packedText = cmp.Or(r.packedText, c.text)
+		} else if c.text != "" {
+			pieces = []piece{{leaf: i, ready: c.text}}
+		}
+		if ok {
+			return pieces
+		}
+		r.attach(i, &disposition, name)
+		return pieces
 	}
 	a := r.attach(i, &disposition, name)
 	if a.Inline && p.kind == "image" && p.parent >= 0 && r.parts[p.parent].sub == "mixed" {
@@ -189,13 +220,16 @@ func (r *reading) attach(i int, disposition *media, name string) ticket.Attachme
 	p := &r.parts[i]
 	a := ticket.Attachment{
 		Name: name, Type: p.media.name(), Encoding: p.encoding,
+		Charset:   strings.Trim(cutBytes(p.param("charset"), 40), " \t'"),
 		ContentID: readMessageID(p.header.get("content-id")),
 		Offset:    int64(p.body.start), Length: int64(p.body.len()),
-		Private: p.kind == "message" || p.isType("text", "rfc822-headers"),
+		Private: p.kind == "message" || p.isType("text", "rfc822-headers") || isMessageName(name),
 	}
-	switch _, ext := splitExt(strings.ToLower(name)); ext {
-	case ".eml", ".msg", ".mbox":
-		a.Private = true
+	if p.kind != "text" {
+		a.Charset = ""
+	}
+	if method := token(p.param("method")); method != "" && p.isType("text", "calendar") {
+		r.warn("calendar: " + method)
 	}
 	related := p.parent >= 0 && r.parts[p.parent].sub == "related"
 	a.Inline = disposition.kind == "inline" || disposition.kind == "" && a.ContentID != "" && related
@@ -203,6 +237,11 @@ func (r *reading) attach(i int, disposition *media, name string) ticket.Attachme
 	if a.Name == "" {
 		a.Name = r.inventName(i)
 	}
+	return r.add(a)
+}
+
+// add lists an attachment under a name that no other of the message has.
+func (r *reading) add(a ticket.Attachment) ticket.Attachment {
 	a.Name = r.names.unique(a.Name)
 	if a.ContentID != "" {
 		if r.images == nil {
@@ -217,8 +256,18 @@ func (r *reading) attach(i int, disposition *media, name string) ticket.Attachme
 // inventName names an attachment that has no name.
 func (r *reading) inventName(i int) string {
 	p := &r.parts[i]
-	ext := extensions[p.media.name()]
+	ext := extensionOf(p.media.name())
+	// what stands in for a name in mail of phones and in saved pages
+	id, _, _ := strings.Cut(readMessageID(p.header.get("content-id")), "@")
+	for _, candidate := range []string{p.header.get("content-description"), path.Base(p.header.get("content-location")), id} {
+		name := cleanFileName(decodeWords(rawToUTF8(cutBytes(candidate, 200), r.charset)))
+		if typeOfName(name) != "application/octet-stream" {
+			return name
+		}
+	}
 	switch {
+	case p.isType("text", "calendar") || p.isType("application", "ics"):
+		return "invitacion" + ext
 	case p.kind == "message" && (p.sub == "rfc822" || p.sub == "global"):
 		inner := scanner{raw: p.body.of(r.raw), leaf: -1}
 		h, _ := inner.readHeader(skipEnvelopeLine(inner.raw))
@@ -230,8 +279,6 @@ func (r *reading) inventName(i int) string {
 		return "delivery-status" + ext
 	case p.kind == "image":
 		return "imagen" + ext
-	case ext == "":
-		ext = ".bin"
 	}
 	return "adjunto" + ext
 }
@@ -276,6 +323,9 @@ func (r *reading) join(pieces []piece) string {
 
 // text decodes a text leaf.
 func (r *reading) text(piece piece) string {
+	if piece.ready != "" {
+		return piece.ready
+	}
 	p := &r.parts[piece.leaf]
 	b := p.body.of(r.raw)
 	if p.encoding == "base64" {
@@ -294,6 +344,10 @@ func (r *reading) text(piece piece) string {
 	text = cleanText(text)
 	if strings.EqualFold(p.param("format"), "flowed") {
 		text = unfoldFlowed(text, strings.EqualFold(p.param("delsp"), "yes"))
+	}
+	text, encrypted := withoutArmor(text)
+	if encrypted {
+		r.warn(warnEncrypted + "PGP")
 	}
 	return text
 }

@@ -2,6 +2,7 @@ package mailpipe
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"buzon/ticket"
@@ -11,29 +12,19 @@ const (
 	maxBounced    = 200      // recipients read of one bounce
 	maxBounceText = 64 << 10 // octets of text that are searched
 	maxDiagnostic = 1000     // octets
+
+	maxReportFiles = 4 // attached texts that are searched as well
 )
 
-// readBounce reads a delivery status notification (RFC 3464), or one of the
-// older forms by its text. It returns nil when the message is none.
+// readBounce reads a delivery status notification (RFC 3464), a notice of Amazon
+// SES, or one of the older forms by its text. It returns nil when the message is
+// none.
 func readBounce(m *ticket.Message, s *skeleton, raw []byte) *ticket.Bounce {
-	b := &ticket.Bounce{}
-	isReport := false
-	for i := range s.parts {
-		p := &s.parts[i]
-		if p.isContainer() {
-			continue
-		}
-		switch {
-		case p.isType("message", "delivery-status"), p.isType("message", "global-delivery-status"):
-			isReport = true
-			readStatus(b, decodeTransfer(p.body.of(raw), p.encoding))
-		case p.isType("message", "rfc822"), p.isType("text", "rfc822-headers"), p.isType("message", "global"),
-			p.isType("message", "rfc822-headers"), p.isType("message", "global-headers"):
-			if b.OriginalMessageID == "" {
-				b.OriginalMessageID = returnedID(decodeTransfer(p.body.of(raw), p.encoding))
-			}
-		}
+	if b := readNotice(m, s.parts[0].header); b != nil {
+		return b
 	}
+	b := &ticket.Bounce{}
+	isReport := readReport(b, s, raw)
 	root := &s.parts[0]
 	if root.isType("multipart", "report") && strings.EqualFold(root.param("report-type"), "delivery-status") {
 		isReport = true
@@ -42,30 +33,103 @@ func readBounce(m *ticket.Message, s *skeleton, raw []byte) *ticket.Bounce {
 	if !isReport && !looksLikeBounce(m, root.header, text) {
 		return nil
 	}
+	if len(b.Recipients) == 0 {
+		readInnerReport(b, s, raw)
+	}
 	completeByText(b, m, root.header, text)
 	return b
+}
+
+// readReport reads the parts of a message that machines are to read, and tells
+// whether there was a delivery status.
+func readReport(b *ticket.Bounce, s *skeleton, raw []byte) bool {
+	isReport := false
+	for i := range s.parts {
+		p := &s.parts[i]
+		if p.isContainer() {
+			continue
+		}
+		switch {
+		case p.isType("message", "delivery-status"), p.isType("message", "global-delivery-status"), p.isType("message", "feedback-status"):
+			isReport = true
+			readStatus(b, decodeTransfer(p.body.of(raw), p.encoding))
+		case isReturned(p):
+			if b.OriginalMessageID == "" {
+				b.OriginalMessageID = returnedID(decodeTransfer(p.body.of(raw), p.encoding))
+			}
+		}
+	}
+	return isReport
+}
+
+// isReturned tells a part that holds the returned message or its header.
+func isReturned(p *part) bool {
+	return p.isType("message", "rfc822") || p.isType("text", "rfc822-headers") || p.isType("message", "global") ||
+		p.isType("message", "rfc822-headers") || p.isType("message", "global-headers")
+}
+
+// readInnerReport looks into the attached message of a bounce that says nothing
+// itself: some gateways wrap the bounce of another server in one of their own.
+func readInnerReport(b *ticket.Bounce, s *skeleton, raw []byte) {
+	for i := range s.parts {
+		if p := &s.parts[i]; !p.isContainer() && p.isType("message", "rfc822") {
+			body := decodeTransfer(p.body.of(raw), p.encoding)
+			inner := scan(body)
+			found := ticket.Bounce{}
+			if inner.over == "" && inner.parts[0].isType("multipart", "report") && readReport(&found, &inner, body) && len(found.Recipients) > 0 {
+				*b = found
+			}
+			return
+		}
+	}
 }
 
 // readStatus reads the fields of a delivery-status part: a group for the message,
 // and one for each recipient, divided by empty lines (RFC 3464, section 2).
 func readStatus(b *ticket.Bounce, body []byte) {
-	s := scanner{raw: append(bytes.TrimLeft(body, "\r\n \t"), '\n'), leaf: -1}
+	// Clipped, because what follows the part in the message is not to be written to.
+	s := scanner{raw: append(slices.Clip(bytes.TrimLeft(body, "\r\n \t")), '\n'), leaf: -1}
 	for pos := 0; pos < len(s.raw) && len(b.Recipients) < maxBounced; {
 		h, next := s.readHeader(pos)
 		if next <= pos {
 			_, next = lineAt(s.raw, pos) // not a field: passed over
 		}
 		pos = next
-		if r, ok := statusRecipient(h); ok {
-			b.Recipients = append(b.Recipients, r)
+		for len(h) > 0 && len(b.Recipients) < maxBounced {
+			group := statusGroup(h)
+			if r, ok := statusRecipient(h[:group]); ok {
+				b.Recipients = append(b.Recipients, r)
+			}
+			h = h[group:]
 		}
 	}
+}
+
+// statusGroup counts the fields of the first recipient in a group of fields; some
+// servers leave out the empty line before the next recipient.
+func statusGroup(h header) int {
+	final, original := false, false
+	for i := range h {
+		switch h[i].name {
+		case "final-recipient":
+			if final {
+				return i
+			}
+			final = true
+		case "original-recipient":
+			if final && original {
+				return i
+			}
+			original = true
+		}
+	}
+	return len(h)
 }
 
 func statusRecipient(h header) (ticket.BouncedRecipient, bool) {
 	r := ticket.BouncedRecipient{
 		Address:    statusAddress(h.get("final-recipient")),
-		Action:     token(h.get("action")),
+		Action:     statusAction(h.get("action")),
 		Status:     findStatus(h.get("status")),
 		Diagnostic: statusDiagnostic(h.get("diagnostic-code")),
 	}
@@ -73,16 +137,23 @@ func statusRecipient(h header) (ticket.BouncedRecipient, bool) {
 	if r.Address == "" || !strings.Contains(r.Address, "@") && strings.Contains(original, "@") {
 		r.Address = original
 	}
-	if r.Address == "" {
-		r.Address = statusAddress(h.get("x-actual-recipient"))
-	}
-	switch r.Action {
-	case "failure", "fail", "error", "undeliverable":
-		r.Action = "failed"
-	case "delay":
-		r.Action = "delayed"
+	if actual := statusAddress(h.get("x-actual-recipient")); r.Address == "" || !strings.Contains(r.Address, "@") && strings.Contains(actual, "@") {
+		r.Address = actual
 	}
 	return r, r.Address != "" || r.Action != "" || r.Diagnostic != "" && r.Status != ""
+}
+
+// statusAction reads an Action field (RFC 3464, section 2.3.3), also in words
+// that are not the standard's.
+func statusAction(value string) string {
+	switch action := token(value); action {
+	case "failure", "fail", "error", "undeliverable", "hard-fail", "bounced", "rejected", "expired":
+		return "failed"
+	case "delay", "deferred", "soft-fail", "transient":
+		return "delayed"
+	default:
+		return action
+	}
 }
 
 // statusAddress reads "rfc822; user@host" (RFC 3464, section 2.3.1).
@@ -107,9 +178,15 @@ func statusDiagnostic(value string) string {
 // findStatus returns the first enhanced status code in s (RFC 3463): class 2, 4
 // or 5, subject, detail.
 func findStatus(s string) string {
+	code, _ := nextStatus(s)
+	return code
+}
+
+// nextStatus also returns where the code ends.
+func nextStatus(s string) (code string, end int) {
 	for i := 0; i+4 < len(s); i++ {
 		if s[i+1] != '.' || s[i] != '5' && s[i] != '4' && s[i] != '2' ||
-			i > 0 && (isDigit(s[i-1]) || s[i-1] == '.' || s[i-1] == '-' || s[i-1] == '/') {
+			i > 0 && (isDigit(s[i-1]) || s[i-1] == '.' || s[i-1] == '-' && (i == 1 || !isDigit(s[i-2])) || s[i-1] == '/' || s[i-1] == '@') {
 			continue
 		}
 		j := digits(s, i+2)
@@ -120,9 +197,9 @@ func findStatus(s string) string {
 		if k == j+1 || k > j+4 || k+1 < len(s) && s[k] == '.' && isDigit(s[k+1]) {
 			continue
 		}
-		return s[i:k]
+		return s[i:k], k
 	}
-	return ""
+	return "", len(s)
 }
 
 func digits(s string, i int) int {

@@ -14,14 +14,21 @@ type bounceBody struct {
 
 // bounceText gathers the readable text of a bounce.
 func bounceText(m *ticket.Message, s *skeleton, raw []byte) bounceBody {
-	text := m.Text
+	text := cutBytes(m.Text, maxBounceText)
 	for i := range s.parts {
 		p := &s.parts[i]
 		if len(s.parts) > 1 && p.isType("text", "html") && strings.TrimSpace(text) == "" {
-			text += "\n" + htmlToText(string(decodeTransfer(p.body.of(raw), p.encoding)), nil)
+			text = cutBytes(htmlToText(string(decodeTransfer(p.body.of(raw), p.encoding)), nil), maxBounceText)
 		}
 	}
-	text = cutBytes(text, maxBounceText)
+	for i, a := range m.Attachments { // some put their report into a file
+		if i < maxReportFiles && a.Type == "text/plain" && a.Length < maxBounceText && len(text) < maxBounceText {
+			if content, err := DecodeAttachment(raw, a); err == nil {
+				decoded, _ := decodeCharset(content, a.Charset)
+				text = cutBytes(text+"\n\n"+cleanText(decoded), maxBounceText)
+			}
+		}
+	}
 	if at := returnedAt(text); at >= 0 {
 		return bounceBody{text[:at], text[at:]}
 	}
@@ -39,12 +46,13 @@ func returnedAt(text string) int {
 		ruled := strings.HasPrefix(low, "--") || strings.HasPrefix(low, "==") || strings.HasPrefix(low, "**") || strings.HasPrefix(low, "#")
 		if ruled || strings.HasSuffix(low, ":") || strings.HasSuffix(low, ".") || strings.HasSuffix(low, "-") {
 			for _, mark := range returnedMarks {
-				if strings.Contains(low, mark) && (ruled || len(low) < 80) && pos > 0 && returnsHeader(tail) {
+				if strings.Contains(low, mark) && (ruled || len(low) < 80) && pos > 0 && (ruled || returnsHeader(tail)) {
 					return pos
 				}
 			}
 		}
 		switch {
+		case strings.HasPrefix(line, "  ") && !strings.HasPrefix(low, "received:"): // a header that is told about, not returned
 		case strings.HasPrefix(low, "received:"), strings.HasPrefix(low, "return-path:"), strings.HasPrefix(low, "message-id:"):
 			if headers == 0 {
 				start = pos
@@ -71,7 +79,8 @@ func returnedAt(text string) int {
 func returnsHeader(text string) bool {
 	for i := 0; i < 8 && text != ""; i++ {
 		line, rest, _ := strings.Cut(text, "\n")
-		if fieldColon([]byte(strings.TrimLeft(line, "> "))) > 0 {
+		line = strings.TrimLeft(line, "> ")
+		if colon := fieldColon([]byte(line)); colon > 1 && !strings.ContainsAny(line[:colon], "@<>[]") {
 			return true
 		}
 		text = rest
@@ -82,7 +91,7 @@ func returnsHeader(text string) bool {
 // looksLikeBounce judges a message that carries no delivery-status part: a
 // machine that delivers mail wrote it, and says that it did not.
 func looksLikeBounce(m *ticket.Message, head header, text bounceBody) bool {
-	if head.has("x-failed-recipients") {
+	if head.has("x-failed-recipients") || head.has("x-ms-exchange-message-is-ndr") || isListRefusal(m, head, text.said) {
 		return true
 	}
 	subject := strings.ToLower(m.Subject)
@@ -148,64 +157,6 @@ func isDaemon(from ticket.Address) bool {
 		"delivery subsystem", "mailer daemon", "internet mail delivery", "system attendant"})
 }
 
-// completeByText fills in what the delivery-status part did not say, from the
-// words of the server.
-func completeByText(b *ticket.Bounce, m *ticket.Message, head header, text bounceBody) {
-	if b.OriginalMessageID == "" {
-		b.OriginalMessageID = textMessageID(text.returned)
-	}
-	if b.OriginalMessageID == "" {
-		b.OriginalMessageID = textMessageID(text.said)
-	}
-	delayed := saysDelayed(m.Subject, text.said)
-	if len(b.Recipients) == 0 {
-		if strings.Contains(strings.ToLower(text.said), "final-recipient:") {
-			lines := strings.ToLower(text.said)
-			at := strings.Index(lines, "reporting-mta:")
-			if at < 0 {
-				at = strings.Index(lines, "final-recipient:")
-			}
-			readStatus(b, []byte(text.said[at:]))
-		}
-	}
-	if !anyRecipient(b) {
-		b.Recipients = recipientsByText(m, head, text)
-	}
-	for i := range b.Recipients {
-		r := &b.Recipients[i]
-		said := r.Diagnostic
-		if said == "" && (len(b.Recipients) == 1 || strings.Contains(strings.ToLower(text.said), strings.ToLower(r.Address))) {
-			said = wordsAbout(text.said, r.Address)
-			r.Diagnostic = cleanLine(said, maxDiagnostic)
-		}
-		// the code of the server that refused says more than that of the one that reports
-		if code := findStatus(said); code != "" && (r.Status == "" || code[0] == r.Status[0] && !strings.HasSuffix(code, ".0.0")) {
-			r.Status = code
-		}
-		if r.Status == "" {
-			r.Status = statusByWords(said, delayed || r.Action == "delayed")
-			if about := wordsAbout(text.said, r.Address); strings.HasSuffix(r.Status, ".0.0") && about != said {
-				r.Status = statusByWords(about, delayed || r.Action == "delayed")
-			}
-		}
-		if r.Action == "" {
-			r.Action = "failed"
-			if delayed {
-				r.Action = "delayed"
-			}
-		}
-	}
-}
-
-func anyRecipient(b *ticket.Bounce) bool {
-	for _, r := range b.Recipients {
-		if r.Address != "" {
-			return true
-		}
-	}
-	return false
-}
-
 func textMessageID(text string) string {
 	low := strings.ToLower(text)
 	if i := strings.Index(low, "message-id:"); i >= 0 && len(low) == len(text) {
@@ -217,185 +168,26 @@ func textMessageID(text string) string {
 
 // saysDelayed tells a warning, after which the server tries on.
 func saysDelayed(subject, said string) bool {
-	return containsAny(strings.ToLower(subject), []string{"delay", "warning:", "retrasad", "retraso", "verzöger", "deferred"}) ||
-		containsAny(strings.ToLower(said), []string{"will be retried", "will keep trying", "still trying", "will continue to try", "do not need to resend",
-			"delivery is delayed", "has been delayed", "not yet been delivered", "delivery attempts will continue", "seguirá intentando", "temporarily"}) &&
-			!containsAny(strings.ToLower(said), []string{"permanent", "giving up", "gave up", "given up"})
+	subject, said = strings.ToLower(subject), strings.ToLower(said)
+	switch {
+	case containsAny(said, givenUpWords):
+		return false
+	case containsAny(subject, []string{"delay", "warning:", "retrasad", "retraso", "demorad", "verzöger", "atrasad", "retardé"}):
+		return true
+	}
+	return !containsAny(subject, []string{"returned mail", "failure", "undeliver"}) && containsAny(said, delayedWords)
 }
 
-// recipientsByText finds the addresses that a bounce is about.
-func recipientsByText(m *ticket.Message, head header, text bounceBody) []ticket.BouncedRecipient {
-	ours := map[string]bool{m.From.Key(): true, ticket.AddressKey(strings.Trim(head.get("return-path"), "<>")): true}
-	for _, a := range m.To {
-		ours[a.Key()] = true
+// isListRefusal tells the answer of a mailing list manager that did not take a
+// mail: fml, Mailman, ezmlm, Majordomo, LISTSERV and their kin.
+func isListRefusal(m *ticket.Message, head header, said string) bool {
+	machine := head.has("x-mlserver") || head.has("x-mailman-version") || head.has("mailing-list") || head.has("x-listserver") || head.has("x-ml-name")
+	local := localPart(m.From.Addr)
+	machine = machine || strings.HasSuffix(local, "-bounces") || strings.HasSuffix(local, "-owner") || strings.HasPrefix(local, "listserv") ||
+		strings.HasPrefix(local, "majordomo") || strings.HasPrefix(local, "owner-")
+	if !machine || isReplySubject(m.Subject) || m.ListID != "" && head.has("list-post") && len(m.InReplyTo) > 0 {
+		return false
 	}
-	var found []ticket.BouncedRecipient
-	seen := make(map[string]bool)
-	add := func(addr string) {
-		addr = cleanAddr(addr)
-		key := ticket.AddressKey(addr)
-		if !strings.Contains(addr, "@") || seen[key] || ours[key] || len(found) >= maxBounced {
-			return
-		}
-		if local := localPart(addr); local == "postmaster" || local == "mailer-daemon" {
-			return
-		}
-		seen[key] = true
-		found = append(found, ticket.BouncedRecipient{Address: addr})
-	}
-	for _, a := range parseAddresses(head.get("x-failed-recipients")) {
-		add(a.Addr)
-	}
-	finders := []func(string) []string{leadingAddresses, announcedAddresses, labelledAddresses, commandAddresses, allAddresses}
-	for _, find := range finders {
-		if len(found) > 0 {
-			return found
-		}
-		for _, addr := range find(text.said) {
-			add(addr)
-		}
-	}
-	if len(found) == 0 { // the returned message says to whom it was sent
-		s := scanner{raw: []byte(text.returned), leaf: -1}
-		_, pos := lineAt(s.raw, 0)
-		for tries := 0; tries < 4 && pos < len(s.raw); tries++ {
-			h, next := s.readHeader(pos)
-			for _, a := range h.addresses("to") {
-				add(a.Addr)
-			}
-			if next <= pos {
-				_, next = lineAt(s.raw, pos)
-			}
-			pos = next
-		}
-	}
-	if len(found) == 0 {
-		found = append(found, ticket.BouncedRecipient{})
-	}
-	return found
-}
-
-// leadingAddresses are the ones that stand first on their line, alone or before
-// what is said about them.
-func leadingAddresses(text string) []string {
-	var list []string
-	for _, line := range strings.Split(text, "\n") {
-		line = strings.Trim(cutBytes(line, maxMarker), " \t*-•\"'")
-		first, rest := line, ""
-		if i := strings.IndexAny(line, " \t,;("); i > 0 {
-			first, rest = line[:i], line[i:]
-		}
-		trimmed := strings.TrimRight(first, ":.,;")
-		if (strings.HasPrefix(trimmed, "<") && strings.HasSuffix(trimmed, ">") || strings.HasSuffix(first, ":") || rest == "" ||
-			strings.ContainsAny(rest[:1], ",;(") || strings.HasPrefix(strings.TrimSpace(rest), "(") || strings.HasPrefix(strings.TrimSpace(rest), ":") ||
-			strings.HasPrefix(strings.TrimSpace(rest), "-")) && isAddress(trimmed) {
-			list = append(list, trimmed)
-			continue
-		}
-		if i := strings.Index(trimmed, "<mailto:"); i > 0 && isAddress(trimmed[:i]) {
-			list = append(list, trimmed[:i])
-		}
-	}
-	return list
-}
-
-// announcedAddresses stand in the lines below "the following recipients".
-func announcedAddresses(text string) []string {
-	var list []string
-	announced := 0
-	for _, line := range strings.Split(text, "\n") {
-		low := strings.ToLower(cutBytes(line, maxMarker))
-		switch {
-		case containsAny(low, []string{"following recipient", "following address", "following user", "siguientes destinatarios", "siguiente destinatario",
-			"siguientes direcciones", "folgenden empfänger", "destinataires suivants", "seguintes destinatários"}):
-			announced = 4
-		case announced > 0 && strings.TrimSpace(low) != "":
-			announced--
-			if addr := firstAddress(line); addr != "" {
-				list = append(list, addr)
-				announced = max(announced, 1)
-			}
-		}
-	}
-	return list
-}
-
-// labelledAddresses stand behind "To:" and its kin.
-func labelledAddresses(text string) []string {
-	var list []string
-	for _, line := range strings.Split(text, "\n") {
-		line = strings.Trim(cutBytes(line, maxMarker), " \t*-•\"'")
-		for _, label := range []string{"to:", "recipient:", "user:", "address:", "recipient address:", "para:", "failed recipient:",
-			"invalid address:", "rcpt to:", "mailbox:", "destinatario:"} {
-			if len(line) > len(label) && strings.EqualFold(line[:len(label)], label) {
-				list = append(list, firstAddress(line))
-			}
-		}
-	}
-	return list
-}
-
-// commandAddresses are the ones in what servers said to each other.
-func commandAddresses(text string) []string {
-	var list []string
-	for _, line := range strings.Split(text, "\n") {
-		low := strings.ToLower(cutBytes(line, 2*maxMarker))
-		if len(low) > len(line) {
-			continue
-		}
-		if i := strings.Index(low, "rcpt to:"); i >= 0 {
-			list = append(list, firstAddress(line[i+8:]))
-			continue
-		}
-		if replyCode(low) != "" && strings.Contains(low, "<") {
-			list = append(list, firstAddress(line))
-			continue
-		}
-		for _, lead := range []string{"recipient", "address", "mailbox", "deliver", "destinatario", "entregar", "entregó", "dirección", "buzón", "user "} {
-			if strings.Contains(low, lead) {
-				list = append(list, firstAddress(line))
-				break
-			}
-		}
-	}
-	return list
-}
-
-func allAddresses(text string) []string {
-	var list []string
-	for _, word := range strings.FieldsFunc(text, isAddressBreak) {
-		if isAddress(strings.TrimRight(word, ".:")) {
-			list = append(list, strings.TrimRight(word, ".:"))
-		}
-	}
-	return list
-}
-
-func isAddressBreak(r rune) bool { return r <= ' ' || strings.ContainsRune("<>()[],;\"'=:", r) }
-
-func firstAddress(s string) string {
-	if list := allAddresses(cutBytes(s, 2*maxMarker)); len(list) > 0 {
-		return list[0]
-	}
-	return ""
-}
-
-func isAddress(s string) bool {
-	s = strings.Trim(s, "<>")
-	at := strings.LastIndexByte(s, '@')
-	return at > 0 && at < len(s)-2 && len(s) <= maxAddrBytes && !strings.ContainsAny(s, " \t<>()\"") && strings.IndexByte(s[at:], ':') < 0 &&
-		!strings.HasPrefix(s, "mailto:") && strings.Count(s, "@") == 1
-}
-
-// wordsAbout is what a bounce says about an address: from its first mention to
-// the next empty line but one; without a mention, all it says.
-func wordsAbout(said, addr string) string {
-	at := -1
-	if addr != "" {
-		at = strings.Index(strings.ToLower(said), strings.ToLower(addr))
-	}
-	if at < 0 || at > len(said) {
-		return cutBytes(said, 4*maxDiagnostic)
-	}
-	return strings.ToValidUTF8(cutBytes(said[at:], 2*maxDiagnostic), "")
+	low := strings.ToLower(m.Subject + "\n" + cutBytes(said, 1000))
+	return containsAny(low, listRefusals) && !strings.Contains(low, "awaits moderator")
 }

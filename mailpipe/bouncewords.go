@@ -1,7 +1,5 @@
 package mailpipe
 
-import "strings"
-
 // The words by which mail servers tell that, and why, they did not deliver.
 
 // returnedMarks stand above the returned message in the text of a bounce.
@@ -42,58 +40,23 @@ var bounceTexts = []string{
 	"nicht ausgeliefert", "unzustellbar", "deferred", "postponed", "full mailbox", "mailbox unavailable", "rcpt to:<",
 }
 
-// replyCode finds an SMTP reply code of an error in s; empty: none.
-func replyCode(s string) string {
-	for i := 0; i+3 <= len(s); i++ {
-		if (s[i] == '4' || s[i] == '5') && s[i+1] >= '0' && s[i+1] <= '5' && isDigit(s[i+2]) &&
-			(i == 0 || !isDigit(s[i-1]) && s[i-1] != '.' && s[i-1] != '-' && s[i-1] != '@') &&
-			(i+3 == len(s) || s[i+3] == ' ' || s[i+3] == '-' || s[i+3] == '\n' || s[i+3] == ',' || s[i+3] == ':' || s[i+3] == '#' || s[i+3] == ']' || s[i+3] == ')' || s[i+3] == '.' && i+4 < len(s) && !isDigit(s[i+4]) || s[i+3] == ';') {
-			return s[i : i+3]
-		}
-	}
-	return ""
+// delayedWords tell that the server tries on.
+var delayedWords = []string{
+	"will be retried", "will keep trying", "still trying", "will continue to try", "will continue trying", "not need to resend", "not need to re-send", "delivery is delayed", "has been delayed",
+	"is delayed for", "not yet been delivered", "delivery attempts will continue", "this is only a warning", "warning message only", "this is a warning", "seguirá intentando", "seguiremos intentando", "se seguirá",
+	"volverá a intentar", "intentaremos entregar", "gmail will retry", "gmail volverá", "was delayed", "temporarily", "no es necesario que vuelva a enviar", "no hace falta que vuelvas a enviar", "temporary failure report",
+	"wird weiterhin versucht", "weitere zustellversuche", "continuará tentando",
 }
 
-// statusWords give a status code to the words of servers that give none.
-var statusWords = []struct {
-	status string
-	words  []string
-}{
-	{"4.4.7", []string{"retry time", "retry timeout", "timeout exceeded", "queue too long", "delivery time expired", "message expired", "too long in queue", "giving up after"}},
-	{"5.1.1", []string{"user unknown", "unknown user", "no such user", "unknown local", "no such mailbox", "does not exist", "doesn't exist",
-		"no mailbox here", "invalid recipient", "unknown recipient", "recipient unknown", "unknown address", "not a known user", "not listed in",
-		"mailbox unavailable", "mailbox not found", "user not found", "recipient not found", "address not found", "invalid mailbox", "no existe",
-		"recipient rejected", "unknown account", "account not found", "no such recipient", "not our customer", "no such address", "unknown mailbox", "addressee unknown"}},
-	{"5.2.2", []string{"mailbox full", "mailbox is full", "quota", "over the maximum allowed", "insufficient storage", "buzón lleno", "buzón está lleno", "out of storage", "mailbox too large", "exceeded storage"}},
-	{"5.2.1", []string{"account disabled", "account has been disabled", "inactive", "suspended", "mailbox disabled", "account is disabled"}},
-	{"5.3.4", []string{"too large", "too big", "size limit", "message size", "exceeds the maximum", "exceeded the size"}},
-	{"5.1.2", []string{"host unknown", "unknown host", "unrouteable", "unroutable", "domain not found", "host not found", "no such domain", "name or domain", "bad destination host", "no mx", "domain name not found", "dns error"}},
-	{"5.7.1", []string{"relaying denied", "relay", "not permitted", "access denied", "spam", "blocked", "blacklist", "policy", "rejected for", "not allowed", "virus", "prohibited"}},
-	{"4.4.1", []string{"timed out", "timeout", "connection refused", "not reachable", "could not connect", "no route to host", "unable to connect", "connection failed", "deferred", "temporar"}},
-	{"5.4.6", []string{"loop", "too many hops"}},
+// givenUpWords tell that it doesn't, whatever else is said.
+var givenUpWords = []string{
+	"giving up", "gave up", "given up", "permanent error", "permanent fatal", "permanent failure", "permanent delivery", "permanently", "could not be delivered to one or more of its recipients. this is a permanent",
+	"i'm not going to try again", "failed permanently", "no further delivery", "will not be retried", "won't try again", "has failed to these", "no se volverá a intentar", "error permanente",
 }
 
-// statusByWords guesses a status code from words or the SMTP reply code.
-func statusByWords(said string, delayed bool) string {
-	low := strings.ToLower(said)
-	code := replyCode(low)
-	for _, s := range statusWords {
-		if !containsAny(low, s.words) {
-			continue
-		}
-		switch {
-		case code != "":
-			return code[:1] + s.status[1:]
-		case delayed:
-			return "4" + s.status[1:]
-		}
-		return s.status
-	}
-	switch {
-	case code != "":
-		return code[:1] + ".0.0"
-	case delayed:
-		return "4.0.0"
-	}
-	return "5.0.0"
+// listRefusals are what mailing list managers answer to mail that they don't take.
+var listRefusals = []string{
+	"you are not a member of this mailing list", "are not member", "not a member of this list", "you are not allowed to post to this mailing list", "only members", "only subscribers may post", "not subscribed to this list",
+	"non-members are not allowed", "your message has been rejected", "your message was rejected", "message rejected from", "has been automatically rejected", "no es miembro de esta lista", "no está suscrito", "no tiene permiso para enviar",
+	"request to mailing list", "rejected by the list", "your mail has not been forwarded to the list",
 }

@@ -34,7 +34,7 @@ type Composer struct {
 // so that the caller can replace a placeholder in it.
 //
 // It returns an error that wraps ErrNotCopyable when a file can't be copied;
-// CanCopy tells beforehand.
+// CanCopy tells beforehand. A file with Content needs no copying.
 func (c *Composer) Compose(d *ticket.Draft) ([]ticket.Chunk, error) {
 	a := &assembly{random: c.Random}
 	if a.random == nil {
@@ -112,8 +112,10 @@ func (c *Composer) header(a *assembly, d *ticket.Draft) error {
 func (c *Composer) body(d *ticket.Draft) (mimePart, error) {
 	var shown, attached []mimePart
 	for _, f := range d.Files {
-		if err := CanCopy(f.Attachment); err != nil {
-			return mimePart{}, err
+		if f.Content == nil {
+			if err := CanCopy(f.Attachment); err != nil {
+				return mimePart{}, err
+			}
 		}
 		if d.HTML != "" && usableID(f.ContentID) && refersTo(d.HTML, f.ContentID) {
 			shown = append(shown, mimePart{file: &f, inline: true})
@@ -139,8 +141,11 @@ func (c *Composer) body(d *ticket.Draft) (mimePart, error) {
 // under a new part header, and otherwise an error that wraps ErrNotCopyable. A
 // binary body may hold anything, also our boundary or bare line ends, which
 // no smarthost without BINARYMIME takes (RFC 3030); a multipart one needs the
-// boundary that stood in its own header.
+// boundary that stood in its own header; a packed one is not there by itself.
 func CanCopy(a ticket.Attachment) error {
+	if a.Packed != 0 {
+		return fmt.Errorf("%w: it lies inside another", ErrNotCopyable)
+	}
 	switch strings.ToLower(a.Encoding) {
 	case "", "7bit", "8bit", "quoted-printable", "base64":
 	default:
@@ -159,19 +164,14 @@ func CanCopy(a ticket.Attachment) error {
 // SMTPUTF8 (RFC 6531): when an envelope address or the message's header is not
 // ASCII. Composed headers are ASCII except for addresses.
 func NeedsUTF8(row *ticket.Outgoing) bool {
-	if !asciiOnly(row.EnvelopeFrom) || !asciiOnly(row.To) {
+	if !isASCII([]byte(row.EnvelopeFrom)) || !isASCII([]byte(row.To)) {
 		return true
 	}
 	if len(row.Chunks) == 0 {
 		return false
 	}
 	header, _, _ := bytes.Cut(row.Chunks[0].Literal, []byte("\r\n\r\n"))
-	for _, c := range header {
-		if c >= 0x80 {
-			return true
-		}
-	}
-	return false
+	return !isASCII(header)
 }
 
 // refersTo tells whether the HTML shows the part with that Content-ID by a cid:

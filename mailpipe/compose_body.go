@@ -3,6 +3,7 @@ package mailpipe
 import (
 	"bytes"
 	"cmp"
+	"encoding/base64"
 	"iter"
 	"strings"
 	"unicode"
@@ -31,7 +32,7 @@ func (p mimePart) eightBit() bool {
 			return true
 		}
 	}
-	return p.file != nil && strings.EqualFold(p.file.Encoding, "8bit")
+	return p.file != nil && p.file.Content == nil && strings.EqualFold(p.file.Encoding, "8bit")
 }
 
 // part writes a part: the rest of its header, an empty line, its body.
@@ -76,13 +77,14 @@ func (a *assembly) multipart(p mimePart) error {
 	return nil
 }
 
-// file writes a copied file under a header of our own.
+// file writes a file under a header of our own.
 func (a *assembly) file(p mimePart) {
 	f := p.file
 	name := cmp.Or(cleanFileName(f.Name), "attachment")
 	fallback := asciiName(name)
 	mediaType := strings.ToLower(f.Type)
-	if !isMediaType(mediaType) {
+	if !isMediaType(mediaType) || f.Content != nil && strings.HasPrefix(mediaType, "message/") {
+		// base64 is not allowed inside a message type (RFC 2046, section 5.2)
 		mediaType = "application/octet-stream"
 	}
 	var typeParams []mimeParam
@@ -104,6 +106,12 @@ func (a *assembly) file(p mimePart) {
 	if p.inline {
 		idField(&a.buf, "Content-ID", f.ContentID)
 	}
+	if f.Content != nil {
+		plainField(&a.buf, "Content-Transfer-Encoding", "base64")
+		a.buf.WriteString("\r\n")
+		base64Lines(&a.buf, f.Content)
+		return
+	}
 	encoding := strings.ToLower(f.Encoding)
 	if encoding == "" {
 		encoding = "7bit"
@@ -111,6 +119,20 @@ func (a *assembly) file(p mimePart) {
 	plainField(&a.buf, "Content-Transfer-Encoding", encoding)
 	a.buf.WriteString("\r\n")
 	a.copyFile(f)
+}
+
+// base64Lines writes content in lines of 76 letters (RFC 2045, section 6.8), the
+// last without its line end.
+func base64Lines(w *bytes.Buffer, content []byte) {
+	const line = maxColumns / 4 * 3
+	var coded [maxColumns]byte
+	w.Grow(len(content)/line*(maxColumns+2) + maxColumns)
+	for ; len(content) > line; content = content[line:] {
+		base64.StdEncoding.Encode(coded[:], content[:line])
+		w.Write(coded[:])
+		w.WriteString("\r\n")
+	}
+	w.WriteString(base64.StdEncoding.EncodeToString(content))
 }
 
 // asciiName is the name for readers that don't know RFC 2231: accents are

@@ -121,7 +121,7 @@ func textField(w *bytes.Buffer, name, value string) {
 // needsEncoding tells whether a word can't stand in a header as it is. What looks
 // like an encoded word would be decoded.
 func needsEncoding(word string) bool {
-	return !asciiOnly(word) || strings.Contains(word, "=?") || len(word) > maxLiteralWord
+	return !isASCII([]byte(word)) || strings.Contains(word, "=?") || len(word) > maxLiteralWord
 }
 
 // addressField writes one mailbox (RFC 5322, section 3.4): its name as atoms, as
@@ -271,15 +271,6 @@ func isLineControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' |
 
 func isASCIIAlnum(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
-}
-
-func asciiOnly(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // isLanguageTag tells whether a language tag is well formed enough (RFC 5646).

@@ -4,15 +4,27 @@ import (
 	"bytes"
 	"encoding/base64"
 	"strings"
-	"unicode/utf8"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
-	"golang.org/x/text/encoding/ianaindex"
-	"golang.org/x/text/encoding/simplifiedchinese"
-	"golang.org/x/text/encoding/unicode"
 )
+
+// transferEncoding reads a Content-Transfer-Encoding, also in spellings such as
+// "7-bit", "Quoted Printable" and "base-64".
+func transferEncoding(value string) string {
+	squeezed := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" -_\"';\t", r) {
+			return -1
+		}
+		return r
+	}, strings.ToLower(cutBytes(value, 100)))
+	switch squeezed {
+	case "7bit", "8bit", "base64", "binary":
+		return squeezed
+	case "quotedprintable":
+		return "quoted-printable"
+	case "uuencode", "xuuencode", "uue", "xuue":
+		return "x-uuencode"
+	}
+	return token(value)
+}
 
 // decodeTransfer undoes a Content-Transfer-Encoding (RFC 2045, section 6). It
 // never fails: what is broken is read as far as it can be.
@@ -22,7 +34,7 @@ func decodeTransfer(body []byte, enc string) []byte {
 		return decodeBase64(body)
 	case "quoted-printable":
 		return decodeQuotedPrintable(body)
-	case "x-uuencode", "uuencode", "x-uue", "uue":
+	case "x-uuencode":
 		return decodeUU(body)
 	}
 	return body
@@ -42,8 +54,8 @@ var base64Value = func() (table [256]byte) {
 }()
 
 // decodeBase64 passes over bytes outside the alphabet, as RFC 2045 section 6.8
-// demands, goes on behind padding in the middle, and keeps what a missing end
-// left.
+// demands, and keeps what a missing end left. Behind padding it goes on only if
+// the line that follows is base64 too: mailing lists add a footer in the clear.
 func decodeBase64(src []byte) []byte {
 	out := make([]byte, 0, len(src)/4*3+3)
 	if clean := base64.StdEncoding; len(src)%4 == 0 { // one line, as in header words
@@ -62,14 +74,20 @@ func decodeBase64(src []byte) []byte {
 		}
 		quad, have = 0, 0
 	}
-	for _, c := range src {
+	padded := false
+	for i, c := range src {
 		v := base64Value[c]
 		if v > 63 {
 			if v == 64 {
 				flush()
+				padded = true
 			}
 			continue
 		}
+		if padded && !goesOn(src[i:]) {
+			break
+		}
+		padded = false
 		quad = quad<<6 | uint32(v)
 		if have++; have == 4 {
 			out = append(out, byte(quad>>16), byte(quad>>8), byte(quad))
@@ -78,6 +96,21 @@ func decodeBase64(src []byte) []byte {
 	}
 	flush()
 	return out
+}
+
+// goesOn tells whether src begins with a line of whole base64.
+func goesOn(src []byte) bool {
+	line, _ := lineAt(src, 0)
+	line = bytes.TrimRight(line, " \t\r")
+	if len(line) > 1000 {
+		return true // a broken encoder's only line
+	}
+	for _, c := range line {
+		if base64Value[c] > 64 || c == '-' || c == '_' {
+			return false
+		}
+	}
+	return len(line)%4 == 0
 }
 
 // decodeQuotedPrintable keeps what is not valid quoted-printable as it stands
@@ -170,143 +203,6 @@ func decodeUU(src []byte) []byte {
 	return out
 }
 
-// decodeCharset brings text of a declared charset into valid UTF-8. odd tells
-// that the declaration could not be followed.
-//
-// Mail programs declare a Western charset for what is really UTF-8 (and the
-// other way round) so often that the bytes decide: valid UTF-8 with multi-byte
-// characters is nothing else by chance.
-func decodeCharset(b []byte, charset string) (text string, odd bool) {
-	label := charsetLabel(charset)
-	switch label {
-	case "", "utf-8", "us-ascii", "windows-1252":
-		return decodeWestern(b, label), false
-	case "utf-7", "unicode-1-1-utf-7", "utf7":
-		// not decoded: it would smuggle markup past every filter before us
-		return decodeWestern(b, ""), true
-	}
-	if isASCII(b) && !strings.HasPrefix(label, "utf-") && !strings.HasPrefix(label, "iso-2022") && label != "hz-gb-2312" {
-		return string(b), false
-	}
-	if label[:min(len(label), 4)] != "utf-" && manyWide(b) && utf8.Valid(b) {
-		return string(b), false // a few characters may be valid by chance, not these
-	}
-	enc := lookupCharset(label)
-	if enc == nil {
-		return decodeWestern(b, ""), true
-	}
-	out, err := enc.NewDecoder().Bytes(b)
-	if err != nil {
-		return decodeWestern(b, ""), true
-	}
-	return strings.ToValidUTF8(string(out), "\uFFFD"), false
-}
-
-// decodeWestern reads bytes as UTF-8 if they are, else as windows-1252. Bytes
-// declared as UTF-8 of which only a few are broken stay UTF-8.
-func decodeWestern(b []byte, label string) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	good, bad := 0, 0
-	for rest := b; len(rest) > 0; {
-		i := 0
-		for i < len(rest) && rest[i] < utf8.RuneSelf {
-			i++
-		}
-		if rest = rest[i:]; len(rest) == 0 {
-			break
-		}
-		r, n := utf8.DecodeRune(rest)
-		if r == utf8.RuneError && n == 1 {
-			bad++
-		} else {
-			good++
-		}
-		rest = rest[n:]
-	}
-	if good > 2*bad || label == "utf-8" && good >= bad && good > 0 {
-		return strings.ToValidUTF8(string(b), "\uFFFD")
-	}
-	out, _ := charmap.Windows1252.NewDecoder().Bytes(b)
-	return string(out)
-}
-
-// charsetLabel folds the names under which the common charsets go.
-func charsetLabel(charset string) string {
-	label := strings.ToLower(strings.Trim(charset, " \t\"'"))
-	label = strings.TrimPrefix(label, "charset=")
-	label, _, _ = strings.Cut(label, "*") // language (RFC 2231, section 5)
-	switch label {
-	case "utf8", "utf-8", "unicode-1-1-utf-8", "utf_8", "utf-8-bom", "cp65001", "utf8mb4":
-		return "utf-8"
-	case "ascii", "us-ascii", "ansi_x3.4-1968", "iso646-us", "7bit", "8bit", "unknown-8bit", "x-unknown", "default",
-		"default_charset", "unknown", "binary", "_iso-2022-jp$esc":
-		return "us-ascii"
-	case "iso-8859-1", "iso8859-1", "iso_8859-1", "iso88591", "latin1", "latin-1", "l1", "windows-1252", "cp1252",
-		"cp-1252", "win-1252", "windows1252", "x-cp1252", "ansi", "iso-8859-1-windows-3.1-latin-1", "iso-8859":
-		return "windows-1252"
-	}
-	return label
-}
-
-// oddCharsets are names that neither the WHATWG nor the IANA table has.
-var oddCharsets = map[string]string{
-	"cp932": "shift_jis", "ms932": "shift_jis", "sjis": "shift_jis", "cp936": "gbk", "ms936": "gbk",
-	"cp949": "euc-kr", "ks_c_5601": "euc-kr", "cp950": "big5", "cp-850": "ibm850", "cp850": "ibm850",
-	"cp437": "ibm437", "cp-437": "ibm437", "x-mac-roman": "macintosh", "mac": "macintosh",
-	"x-gbk": "gbk", "gb_2312-80": "gbk", "utf-16-le": "utf-16le", "utf-16-be": "utf-16be", "iso-8859-15-windows": "iso-8859-15",
-	"iso8859_15": "iso-8859-15", "iso-2022-jp-2": "iso-2022-jp", "win-1251": "windows-1251",
-}
-
-// lookupCharset finds the decoder of a charset; nil: unknown.
-func lookupCharset(label string) encoding.Encoding {
-	if known := oddCharsets[label]; known != "" {
-		label = known
-	}
-	switch label {
-	case "hz-gb-2312":
-		return simplifiedchinese.HZGB2312
-	case "utf-16", "utf16", "unicode":
-		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM)
-	}
-	if enc, err := htmlindex.Get(label); err == nil {
-		if name, _ := htmlindex.Name(enc); name != "replacement" {
-			return enc
-		}
-	}
-	for _, index := range []*ianaindex.Index{ianaindex.MIME, ianaindex.IANA} {
-		if enc, err := index.Encoding(label); err == nil && enc != nil {
-			return enc
-		}
-	}
-	return nil
-}
-
-// manyWide tells whether b holds at least four lead bytes of three-byte
-// characters of UTF-8.
-func manyWide(b []byte) bool {
-	n := 0
-	for i := 0; i+2 < len(b); i++ {
-		if b[i]&0xf0 == 0xe0 && b[i+1]&0xc0 == 0x80 && b[i+2]&0xc0 == 0x80 {
-			if n++; n == 4 {
-				return true
-			}
-			i += 2
-		}
-	}
-	return false
-}
-
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
 // decodeWords decodes the encoded words of a header value (RFC 2047) and guesses
 // the charset of raw 8-bit bytes. Neighbouring words of one charset are joined
 // before they are decoded, because many programs split characters over them.
@@ -369,7 +265,13 @@ func cutWord(whole string) (charset string, text []byte, rest string, ok bool) {
 	}
 	coded, near, ok := strings.Cut(tail, "?=")
 	if !ok {
-		return "", nil, "", false
+		if beyond != "" || charset == "" || lookupCharset(charsetLabel(charset)) == nil {
+			return "", nil, "", false
+		}
+		coded, near = tail, "" // its end was cut off: up to the next space
+		if i := strings.IndexAny(tail, " \t<"); i >= 0 {
+			coded, near = tail[:i], tail[i:]
+		}
 	}
 	rest = near
 	if beyond != "" {

@@ -37,7 +37,9 @@ func cleanFileName(name string) string {
 	if isReserved(stem) {
 		stem = "_" + stem
 	}
-	return strings.TrimRight(cutBytes(stem, maxAttachmentName-len(ext)), " ") + ext
+	name = strings.TrimRight(cutBytes(stem, maxAttachmentName-len(ext)), ". ") + ext
+	stem, ext = splitExt(name) // being shorter, its end may count as an extension now
+	return strings.TrimRight(stem, " ") + ext
 }
 
 // splitExt divides a name before its extension, which has at most 20 octets.
@@ -78,6 +80,34 @@ var extensions = map[string]string{
 	"message/disposition-notification": ".txt", "message/feedback-report": ".txt",
 }
 
+// extensionOf is the extension of an unnamed attachment.
+func extensionOf(mediaType string) string {
+	if ext := extensions[mediaType]; ext != "" {
+		return ext
+	}
+	return ".bin"
+}
+
+// mediaTypes are what extensions stand for.
+var mediaTypes = func() map[string]string {
+	types := map[string]string{".jpeg": "image/jpeg", ".htm": "text/html", ".txt": "text/plain"}
+	for mediaType, ext := range extensions {
+		if known := types[ext]; known == "" || mediaType < known && !strings.Contains(known, "text/") {
+			types[ext] = mediaType
+		}
+	}
+	return types
+}()
+
+// typeOfName is the media type that the extension of a name stands for.
+func typeOfName(name string) string {
+	_, ext := splitExt(strings.ToLower(name))
+	if mediaType := mediaTypes[ext]; mediaType != "" {
+		return mediaType
+	}
+	return "application/octet-stream"
+}
+
 // namer gives the attachments of one message names that are unique in it.
 type namer struct{ taken map[string]int }
 
@@ -99,10 +129,13 @@ func (n *namer) unique(name string) string {
 }
 
 // fileName is the name that a part gives itself, decoded and cleaned; empty when
-// it has none.
-func (p *part) fileName(disposition *media) string {
-	for _, candidate := range []string{disposition.decoded("filename"), p.decoded("name"), disposition.decoded("name"), p.decoded("filename")} {
-		if name := cleanFileName(candidate); name != "" {
+// it has none. charset is a hint for names in raw 8-bit bytes.
+func (p *part) fileName(disposition *media, charset string) string {
+	for _, from := range []struct {
+		field *media
+		name  string
+	}{{disposition, "filename"}, {&p.media, "name"}, {disposition, "name"}, {&p.media, "filename"}} {
+		if name := cleanFileName(from.field.decoded(from.name, charset)); name != "" {
 			return name
 		}
 	}

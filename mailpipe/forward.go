@@ -34,7 +34,7 @@ func forwardHead(s string) string {
 		return inner
 	}
 	if dashed {
-		for _, by := range []string{"forwarded by ", "reenviado por ", "forwarded message from ", "weitergeleitet von ", "transféré par "} {
+		for _, by := range forwardedBy {
 			if strings.HasPrefix(inner, by) {
 				return inner
 			}
@@ -175,7 +175,9 @@ func setForwarded(f *ticket.Forwarded, label labelKind, value string) {
 	case labelTo:
 		f.To = append(f.To, withAddress(parseAddresses(plainAddress(value)))...)
 	case labelDate:
-		f.Date = readDate(value)
+		if f.Date = readDate(value); f.Date.IsZero() {
+			f.Date = readSpokenDate(value)
+		}
 	case labelSubject:
 		f.Subject = cleanLine(value, maxSubject)
 	}

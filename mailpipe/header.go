@@ -105,11 +105,14 @@ func (h header) all(limit int, names ...string) []string {
 }
 
 // addresses reads every address of the fields of a name.
-func (h header) addresses(name string) []ticket.Address {
+func (h header) addresses(name string) []ticket.Address { return h.addressesIn(name, "") }
+
+// addressesIn is addresses with a hint of the charset of raw 8-bit bytes.
+func (h header) addressesIn(name, charset string) []ticket.Address {
 	var list []ticket.Address
 	for i := range h {
 		if h[i].name == name && len(list) < maxAddresses {
-			list = append(list, parseAddresses(h[i].text())...)
+			list = append(list, parseAddresses(rawToUTF8(h[i].text(), charset))...)
 		}
 	}
 	return list

@@ -59,6 +59,7 @@ type htmlRenderer struct {
 	restQuoted bool // a client's mark was met behind which all is quoted
 	lists      []int
 	pre        int
+	tight      bool // the last paragraph has no margin
 	href       string
 	linkText   strings.Builder
 }
@@ -126,7 +127,10 @@ func (r *htmlRenderer) start(z *html.Tokenizer, name []byte, hasAttrs, selfClosi
 		}
 	case atom.Br:
 		r.lineBreak()
-	case atom.P, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Table, atom.Dl:
+	case atom.P:
+		r.tight = strings.HasPrefix(a.class, "MsoNormal") // Outlook's lines, without a margin
+		r.block(r.paragraph())
+	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Table, atom.Dl:
 		r.block(2)
 	case atom.Div, atom.Tr, atom.Section, atom.Article, atom.Header, atom.Footer, atom.Center, atom.Form, atom.Dt, atom.Dd,
 		atom.Address, atom.Fieldset, atom.Tbody, atom.Caption:
@@ -181,7 +185,9 @@ func (r *htmlRenderer) end(name []byte) {
 		return
 	}
 	switch tag {
-	case atom.P, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Table, atom.Dl:
+	case atom.P:
+		r.block(r.paragraph())
+	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Table, atom.Dl:
 		r.block(2)
 	case atom.Div, atom.Tr, atom.Section, atom.Article, atom.Header, atom.Footer, atom.Center, atom.Form, atom.Dt, atom.Dd,
 		atom.Address, atom.Fieldset, atom.Li, atom.Caption:
@@ -236,6 +242,14 @@ func (r *htmlRenderer) block(n int) {
 		r.newlines = max(r.newlines, n)
 	}
 	r.space = false
+}
+
+// paragraph is how many line ends the present <p> stands between.
+func (r *htmlRenderer) paragraph() int {
+	if r.tight {
+		return 1
+	}
+	return 2
 }
 
 // lineBreak is a <br>: always one more line end, unless a block begins anyway.

@@ -66,7 +66,7 @@ var quoteClasses = []string{
 // restMarks stand in front of what is quoted, as an element of their own.
 var restMarks = map[string]bool{
 	"divRplyFwdMsg": true, "appendonsend": true, "OLK_SRC_BODY_SECTION": true, "stopSpelling": true, "stopspelling": true,
-	"divtagdefaultwrapper_quote": true, "mail-editor-reference-message-container": true, "reply-intro": true,
+	"mail-editor-reference-message-container": true, "reply-intro": true,
 	"ms-outlook-mobile-reference-message": true,
 }
 

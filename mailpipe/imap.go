@@ -273,6 +273,7 @@ func (w *IMAPWorker) open(ctx context.Context, c *imapConn) error {
 		if err := w.save(ctx, nil); err != nil {
 			return err
 		}
+		// gofail: var rescanBegun struct{}
 	}
 	if next < w.state.Next {
 		w.board.report(problemMailbox, &AccountError{Doing: fmt.Sprintf("opening folder %q", w.cfg.Mailbox), Permanent: true,
@@ -372,7 +373,9 @@ func (w *IMAPWorker) takePage(ctx context.Context, c *imapConn, found, todo []ui
 		}
 		return nil, err
 	}
+	// gofail: var fetchedUntaken struct{}
 	taken, takeErr := w.takeAll(ctx, page.mails)
+	// gofail: var pageTaken struct{}
 	for _, uid := range slices.Concat(page.done, taken) {
 		w.done[uid] = true
 		delete(w.strikes, uid)
@@ -382,6 +385,7 @@ func (w *IMAPWorker) takePage(ctx context.Context, c *imapConn, found, todo []ui
 	if err := w.save(ctx, nil); err != nil {
 		return nil, err
 	}
+	// gofail: var takenUnsettled struct{}
 	if err := w.settle(ctx, c, taken); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,8 @@ type imapDesk struct {
 	// dead makes Save hang until its context ends: nothing after it happens, as
 	// in a crash.
 	dead bool
+	// saveErr is what Save returns.
+	saveErr error
 }
 
 func newIMAPDesk() *imapDesk {
@@ -84,6 +86,9 @@ func (d *imapDesk) Save(ctx context.Context, account, mailbox string, state tick
 		<-ctx.Done()
 		d.mu.Lock()
 		return ctx.Err()
+	}
+	if d.saveErr != nil {
+		return d.saveErr
 	}
 	box := account + "/" + mailbox
 	if d.states[box].UIDValidity != state.UIDValidity {

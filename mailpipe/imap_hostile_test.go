@@ -229,6 +229,46 @@ func TestIMAPMoveRefused(t *testing.T) {
 	}
 }
 
+func TestIMAPCopyIsMadeOnceThoughExpungeFails(t *testing.T) {
+	noLeaks(t)
+	refuse := true
+	server := startBadServer(t, func(c *badConn, tag, command string) bool {
+		c.s.mu.Lock()
+		defer c.s.mu.Unlock()
+		if refuse && strings.HasPrefix(command, "UID EXPUNGE") {
+			c.send("%s NO not now", tag)
+			return true
+		}
+		return false
+	}, "uno", "dos")
+	server.locked(func() { server.caps = "IMAP4rev1 IDLE UIDPLUS AUTH=PLAIN" })
+	count := func(prefix string) (n int) {
+		server.locked(func() {
+			for _, c := range server.commands {
+				if strings.HasPrefix(c, prefix) {
+					n++
+				}
+			}
+		})
+		return n
+	}
+	cfg := plainConfig(server.port)
+	cfg.After, cfg.MoveTo = "move", "Procesados"
+	desk := newIMAPDesk()
+	w := runWorker(t, cfg, desk, quickLimits)
+	eventually(t, "more tries", func() bool { return count("UID EXPUNGE") > 2 })
+	w.stop()
+	server.locked(func() { refuse = false })
+	runWorker(t, cfg, desk, quickLimits)
+	eventually(t, "settled", func() bool { desk.mu.Lock(); defer desk.mu.Unlock(); return len(desk.settled) == 2 })
+	if n := count("UID COPY"); n != 1 {
+		t.Errorf("COPY was sent %d times, want once", n)
+	}
+	if n := count("EXPUNGE"); n != 0 {
+		t.Errorf("a bare EXPUNGE was sent")
+	}
+}
+
 func TestIMAPBadCopyUID(t *testing.T) {
 	noLeaks(t)
 	server := startBadServer(t, func(c *badConn, tag, command string) bool {

@@ -38,6 +38,7 @@ func (w *IMAPWorker) settle(ctx context.Context, c *imapConn, uids []uint32) err
 		if err != nil {
 			return err
 		}
+		// gofail: var settledUnsaved struct{}
 		if err := w.save(ctx, batch); err != nil {
 			return err
 		}
@@ -89,10 +90,12 @@ func (w *IMAPWorker) copyAndExpunge(ctx context.Context, c *imapConn, uids []uin
 		if err != nil {
 			return err
 		}
+		// gofail: var copiedUnsaved struct{}
 		w.state.Copied = append(w.state.Copied, fresh...)
 		if err := w.save(ctx, nil); err != nil {
 			return err
 		}
+		// gofail: var copiedUnexpunged struct{}
 	}
 	if err := c.addFlag(uids, imap.FlagDeleted); err != nil {
 		return err

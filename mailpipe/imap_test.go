@@ -374,23 +374,41 @@ func TestIMAPPauseAndResume(t *testing.T) {
 
 func TestIMAPTooLargeIsLeftWithAlarm(t *testing.T) {
 	noLeaks(t)
-	server, desk := startMemServer(t), newIMAPDesk()
-	server.deliver("INBOX", imapMessage("enorme")+strings.Repeat("x", 5000), time.Time{})
-	server.deliverAll("INBOX", "uno")
-	cfg := server.config()
+	server, desk := startBadServer(t, func(*badConn, string, string) bool { return false }, "enorme", "uno"), newIMAPDesk()
+	server.locked(func() { server.sizes[1] = 5000 })
+	cfg := plainConfig(server.port)
 	cfg.MaxMessage, cfg.After, cfg.MoveTo = 4000, "move", "Procesados"
-	cfg.Idle, cfg.Poll = false, 5*time.Millisecond
 	w := runWorker(t, cfg, desk, quickLimits)
 	eventually(t, "cursor beyond", func() bool { return desk.state("soporte/INBOX").Next == 3 })
 	eventually(t, "alarm", func() bool { st := w.status(); return st.Alarm && strings.Contains(st.Err.Error(), "UID 1 ") })
-	eventually(t, "the other moved", func() bool { n, _ := server.status("INBOX"); return n == 1 })
+	eventually(t, "the other moved", func() bool { server.mu.Lock(); defer server.mu.Unlock(); return slices.Equal(server.moved, []int{2}) })
 	if got := desk.subjects(); !slices.Equal(got, []string{"uno"}) {
 		t.Errorf("taken: %q", got)
 	}
-	if err := errors.Join(server.user.Delete("INBOX"), server.user.Create("INBOX", nil)); err != nil {
-		t.Fatal(err)
+	server.locked(func() {
+		if slices.ContainsFunc(server.commands, func(c string) bool { return isBodyFetch(c, 1) }) {
+			t.Error("the body was loaded")
+		}
+		delete(server.messages, 1)
+	})
+	eventually(t, "end of the alarm when it is gone", func() bool { st := w.status(); return !st.Alarm && st.Err == nil })
+}
+
+func TestIMAPLedgerFailureIsReportedAndRetried(t *testing.T) {
+	noLeaks(t)
+	server, desk := startMemServer(t), newIMAPDesk()
+	server.deliverAll("INBOX", "uno")
+	desk.refuse = func([]byte) error { desk.saveErr = errors.New("ledger broken"); return nil }
+	w := runWorker(t, server.config(), desk, quickLimits)
+	eventually(t, "report", func() bool {
+		st := w.status()
+		return st.Err != nil && strings.Contains(st.Err.Error(), "ledger broken") && strings.Contains(st.Err.Error(), "recording")
+	})
+	desk.locked(func() { desk.refuse, desk.saveErr = nil, nil })
+	eventually(t, "recovery", func() bool { return desk.state("soporte/INBOX").Next == 2 && w.status().Err == nil })
+	if n := len(desk.subjects()); n != 1 {
+		t.Errorf("%d effects, want 1", n)
 	}
-	eventually(t, "end of the alarm when it is gone", func() bool { return !w.status().Alarm })
 }
 
 func TestIMAPRepliesAfterWhatTheyAnswer(t *testing.T) {

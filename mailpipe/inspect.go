@@ -108,13 +108,27 @@ func orEmpty(list []string) []string {
 }
 
 // DecodeAttachment returns the decoded bytes of an attachment of the message raw.
-// It returns an error when the attachment does not lie within raw.
+// It returns an error when the attachment does not lie within raw, or not in the
+// container that it is said to be packed in.
 func DecodeAttachment(raw []byte, a ticket.Attachment) ([]byte, error) {
+	return decodeAttachment(raw, a, 0)
+}
+
+// decodeAttachment is DecodeAttachment inside a number of containers.
+func decodeAttachment(raw []byte, a ticket.Attachment, depth int) ([]byte, error) {
 	if a.Offset < 0 || a.Length < 0 || a.Offset > int64(len(raw)) || a.Length > int64(len(raw))-a.Offset {
 		return nil, fmt.Errorf("decoding attachment %q: octets %d to %d lie outside the message of %d octets",
 			a.Name, a.Offset, a.Offset+a.Length, len(raw))
 	}
-	return decodeTransfer(raw[a.Offset:a.Offset+a.Length], a.Encoding), nil
+	content := decodeTransfer(raw[a.Offset:a.Offset+a.Length], a.Encoding)
+	if a.Packed == 0 {
+		return content, nil
+	}
+	c, _ := openContainer(content, depth+1)
+	if c == nil || a.Packed < 0 || a.Packed > len(c.files) {
+		return nil, fmt.Errorf("decoding attachment %q: file %d is not in its container", a.Name, a.Packed)
+	}
+	return c.files[a.Packed-1].content(), nil
 }
 
 // SplitMbox reads the messages of an mbox file (RFC 4155) and calls each with one

@@ -79,6 +79,7 @@ func (s *listenerSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 		return s.refuse(s.from, status(550, 5, 1, 1, "No such address at this help desk, check its spelling (esta direccion no existe, revise como esta escrita)"))
 	}
 	s.to = append(s.to, to)
+	// gofail: var rcptTaken struct{}
 	return nil
 }
 
@@ -144,9 +145,12 @@ func (s *listenerSession) Data(r io.Reader) error {
 		s.conn.endAfterReply()
 		return s.refuse(env.MailFrom, status(554, 5, 6, 0, "The message holds "+bad+", which RFC 5321 forbids"))
 	}
+	// gofail: var dataEnded struct{}
 	if _, err := s.l.take.Take(s.l.ctx, env, raw); err != nil {
 		return s.notTaken(env.MailFrom, err)
 	}
+	// gofail: var takenUnanswered struct{}
+
 	// A digest is something both sides can check, and names no ticket.
 	sum := sha256.Sum256(raw)
 	return status(250, 2, 0, 0, fmt.Sprintf("taken as sha256:%x", sum[:8]))
@@ -243,6 +247,7 @@ func (l *Listener) readMessage(r io.Reader) (raw []byte, release func(), err err
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
+		// gofail: var insideData struct{}
 		switch {
 		case int64(len(buf)) > limit:
 			return nil, release, errTooLarge

@@ -143,8 +143,9 @@ func looksLikeParam(s string) bool {
 }
 
 // decoded returns a parameter with RFC 2231 continuations and charsets and RFC
-// 2047 words decoded, and raw 8-bit bytes guessed. It is valid UTF-8.
-func (m *media) decoded(name string) string {
+// 2047 words decoded, and raw 8-bit bytes guessed with the help of hint, a
+// charset. It is valid UTF-8.
+func (m *media) decoded(name, hint string) string {
 	type piece struct {
 		at      int
 		value   string
@@ -171,8 +172,13 @@ func (m *media) decoded(name string) string {
 			pieces = append(pieces, piece{at, p.value, percent})
 		}
 	}
+	if cs, rest, ok := strings.Cut(plain, "'"); ok && len(pieces) == 0 && strings.Contains(rest, "%") && lookupCharset(charsetLabel(cs)) != nil {
+		if _, ok := strings.CutPrefix(rest, "'"); ok { // the form of name* under name
+			pieces = append(pieces, piece{0, plain, true})
+		}
+	}
 	if len(pieces) == 0 {
-		return decodeWords(plain)
+		return decodeWords(rawToUTF8(plain, hint))
 	}
 	sort.SliceStable(pieces, func(i, j int) bool { return pieces[i].at < pieces[j].at })
 	charset := ""
@@ -191,6 +197,9 @@ func (m *media) decoded(name string) string {
 		} else {
 			raw = append(raw, value...)
 		}
+	}
+	if charset == "" {
+		charset = hint
 	}
 	text, _ := decodeCharset(raw, charset)
 	if strings.Contains(text, "=?") {

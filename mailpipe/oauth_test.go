@@ -89,6 +89,30 @@ func TestOAuthRefresh(t *testing.T) {
 	}
 }
 
+func TestOAuthClientCredentials(t *testing.T) {
+	noLeaks(t)
+	server := startTokenServer(t, func(form url.Values) (int, string) {
+		if form.Get("grant_type") != "client_credentials" || form.Get("scope") != "mail" {
+			t.Errorf("asked with %v", form)
+		}
+		return 200, `{"access_token": "app-token", "token_type": "Bearer", "expires_in": 3600}`
+	})
+	settings := server.settings()
+	settings.RefreshToken, settings.ClientSecret, settings.Scopes = "", "client-secret", []string{"mail"}
+	source, err := NewTokenSource(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if token, err := source.Token(context.Background()); err != nil || token != "app-token" {
+			t.Errorf("token %q, %v", token, err)
+		}
+	}
+	if len(server.forms) != 1 {
+		t.Errorf("%d requests for one token", len(server.forms))
+	}
+}
+
 func TestOAuthErrors(t *testing.T) {
 	for _, c := range []struct {
 		name   string

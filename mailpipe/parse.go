@@ -6,9 +6,10 @@ import (
 	"buzon/ticket"
 )
 
-// readHeaders fills in what the header of a message says.
-func readHeaders(m *ticket.Message, h header) {
-	switch from := h.addresses("from"); {
+// readHeaders fills in what the header of a message says. charset is a hint for
+// raw 8-bit bytes in it; empty: none.
+func readHeaders(m *ticket.Message, h header, charset string) {
+	switch from := firstSender(h, charset); {
 	case len(from) > 0:
 		m.From = sender(from)
 	case h.has("from"):
@@ -16,15 +17,15 @@ func readHeaders(m *ticket.Message, h header) {
 	default:
 		m.Warnings = append(m.Warnings, "no From")
 	}
-	m.ReplyTo = withAddress(h.addresses("reply-to"))
-	m.To = withAddress(h.addresses("to"))
-	m.Cc = withAddress(h.addresses("cc"))
+	m.ReplyTo = withAddress(h.addressesIn("reply-to", charset))
+	m.To = withAddress(h.addressesIn("to", charset))
+	m.Cc = withAddress(h.addressesIn("cc", charset))
 	for _, value := range h.all(maxDeliveredTo, "delivered-to", "x-original-to", "envelope-to", "x-delivered-to", "x-envelope-to") {
 		for _, a := range withAddress(parseAddresses(value)) {
 			m.DeliveredTo = append(m.DeliveredTo, a.Addr)
 		}
 	}
-	m.Subject = cleanLine(decodeWords(h.get("subject")), maxSubject)
+	m.Subject = cleanLine(decodeWords(rawToUTF8(h.get("subject"), charset)), maxSubject)
 	m.MessageID = readMessageID(h.get("message-id"))
 	m.InReplyTo = readMessageIDs(h.all(10, "in-reply-to"))
 	m.References = readMessageIDs(h.all(10, "references"))
@@ -43,6 +44,21 @@ func readHeaders(m *ticket.Message, h header) {
 	if m.MessageID == "" {
 		m.Warnings = append(m.Warnings, "no Message-ID")
 	}
+}
+
+// firstSender reads the topmost From that holds an address, or the topmost.
+func firstSender(h header, charset string) []ticket.Address {
+	var top []ticket.Address
+	for _, value := range h.all(maxAddresses, "from") {
+		list := parseAddresses(rawToUTF8(value, charset))
+		if anyAddress(list) {
+			return list
+		}
+		if top == nil {
+			top = list
+		}
+	}
+	return top
 }
 
 // sender is the first mailbox with an address. Names in front of it without one
@@ -67,9 +83,9 @@ func sender(from []ticket.Address) ticket.Address {
 // severalSenders tells whether From names more than one address. Which of them
 // the authentication of the message speaks for can't be known then (RFC 7489,
 // section 6.6.1).
-func severalSenders(h header) bool {
+func severalSenders(h header, charset string) bool {
 	first := ""
-	for _, a := range h.addresses("from") {
+	for _, a := range h.addressesIn("from", charset) {
 		key := a.Key()
 		if !strings.Contains(key, "@") {
 			continue

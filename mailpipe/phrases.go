@@ -26,6 +26,9 @@ var headerLabels = map[string]labelKind{
 	"pošiljatelj": labelFrom, "nadawca": labelFrom, "odesílatel": labelFrom, "odosielateľ": labelFrom,
 	"отправитель": labelFrom, "відправник": labelFrom, "差出人": labelFrom, "发件人": labelFrom, "寄件者": labelFrom,
 	"보낸 사람": labelFrom, "من": labelFrom, "מאת": labelFrom, "mailto": 0, "autor": labelFrom, "送信元": labelFrom, "送信者": labelFrom,
+	"dari": labelFrom, "từ": labelFrom, "จาก": labelFrom, "från / from": labelFrom,
+	"feladó / from": labelFrom, "nuo": labelFrom, "no": labelFrom, "frá": labelFrom, "pošiljalac": labelFrom, "из": labelFrom,
+	"από": labelFrom, "desde": labelFrom, "remitent": labelFrom, "de / from": labelFrom, "보낸사람": labelFrom, "發件人": labelFrom, "寄件人": labelFrom,
 
 	"para": labelTo, "to": labelTo, "an": labelTo, "a": labelTo, "à": labelTo, "aan": labelTo, "til": labelTo, "till": labelTo,
 	"do": labelTo, "komu": labelTo, "кому": labelTo, "vastaanottaja": labelTo, "címzett": labelTo, "către": labelTo,
@@ -33,11 +36,14 @@ var headerLabels = map[string]labelKind{
 	"empfänger": labelTo, "mottaker": labelTo, "mottagare": labelTo, "modtager": labelTo, "saaja": labelTo, "za": labelTo,
 	"prima": labelTo, "adresat": labelTo, "príjemca": labelTo, "宛先": labelTo, "收件人": labelTo, "收件者": labelTo,
 	"받는 사람": labelTo, "إلى": labelTo, "אל": labelTo, "для": labelTo, "destinatar": labelTo, "destinatarul": labelTo, "pre": labelTo, "送信先": labelTo,
+	"προς": labelTo, "kepada": labelTo, "đến": labelTo, "ถึง": labelTo, "kam": labelTo, "kime / to": labelTo, "pour": labelTo, "per a": labelTo,
+	"받는사람": labelTo, "destinatarios": labelTo, "empfaenger": labelTo, "mottagare / to": labelTo, "لـ": labelTo, "עבור": labelTo,
 
 	"cc": labelCc, "kopie": labelCc, "kopia": labelCc, "kopi": labelCc, "копия": labelCc, "копія": labelCc, "kópia": labelCc,
 	"kopio": labelCc, "másolat": labelCc, "copia": labelCc, "copie": labelCc, "copie à": labelCc, "cópia": labelCc,
 	"bilgi": labelCc, "dw": labelCc, "do wiadomości": labelCc, "con copia": labelCc, "kopia till": labelCc, "抄送": labelCc,
 	"bcc": labelCc, "cco": labelCc, "副本": labelCc, "참조": labelCc, "kopija": labelCc,
+	"κοιν": labelCc, "κοινοποίηση": labelCc, "עותק": labelCc, "نسخة": labelCc, "cc / kopie": labelCc, "ccn": labelCc, "cci": labelCc, "bilgi (cc)": labelCc,
 
 	"fecha": labelDate, "enviado": labelDate, "enviado el": labelDate, "enviada em": labelDate, "enviado em": labelDate,
 	"enviada": labelDate, "date": labelDate, "sent": labelDate, "data": labelDate, "datum": labelDate, "gesendet": labelDate,
@@ -49,6 +55,11 @@ var headerLabels = map[string]labelKind{
 	"gönderilen": labelDate, "gönderme tarihi": labelDate, "gönderildi": labelDate, "kuupäev": labelDate,
 	"kuupäevast": labelDate, "日付": labelDate, "日期": labelDate, "送信日時": labelDate, "发送时间": labelDate,
 	"날짜": labelDate, "보낸 날짜": labelDate, "التاريخ": labelDate, "תאריך": labelDate, "poslano": labelDate, "sendedato": labelDate,
+	"enviados": labelDate, "fecha de envío": labelDate, "fecha y hora": labelDate, "ημερομηνία": labelDate, "στάλθηκε": labelDate, "datums": labelDate,
+	"tanggal": labelDate, "ngày": labelDate, "วันที่": labelDate, "sent on": labelDate, "date / fecha": labelDate, "date sent": labelDate, "datum / date": labelDate,
+	"verzonden op": labelDate, "dato / tid": labelDate, "send": labelDate, "gesendet / sent": labelDate, "보낸날짜": labelDate, "發送時間": labelDate,
+	"寄件日期": labelDate, "傳送日期": labelDate, "sendt dato": labelDate, "надіслано / sent": labelDate, "נשלח": labelDate, "تم الإرسال": labelDate,
+	"date d'envoi": labelDate, "saadetud": labelDate, "послано": labelDate, "изпратено": labelDate, "дата отправки": labelDate, "время": labelDate, "hora": labelDate,
 
 	"asunto": labelSubject, "subject": labelSubject, "assunto": labelSubject, "betreff": labelSubject, "objet": labelSubject,
 	"sujet": labelSubject, "oggetto": labelSubject, "onderwerp": labelSubject, "emne": labelSubject, "ämne": labelSubject,
@@ -56,6 +67,8 @@ var headerLabels = map[string]labelKind{
 	"тема": labelSubject, "subiect": labelSubject, "subiectul": labelSubject, "konu": labelSubject, "teema": labelSubject, "naslov": labelSubject,
 	"件名": labelSubject, "主题": labelSubject, "主旨": labelSubject, "제목": labelSubject, "الموضوع": labelSubject,
 	"נושא": labelSubject, "assumpte": labelSubject, "sujeto": labelSubject,
+	"θέμα": labelSubject, "subjek": labelSubject, "perihal": labelSubject, "chủ đề": labelSubject, "เรื่อง": labelSubject, "tema": labelSubject,
+	"относно": labelSubject, "zadeva": labelSubject, "efni": labelSubject, "主題": labelSubject, "title": labelSubject, "título": labelSubject,
 
 	"reply-to": labelOther, "responder a": labelOther, "importancia": labelOther, "importance": labelOther,
 	"adjuntos": labelOther, "attachments": labelOther, "organization": labelOther, "reply to": labelOther,
@@ -65,7 +78,14 @@ var headerLabels = map[string]labelKind{
 	"beantwoorden - aan": labelOther, "svara till": labelOther, "svar til": labelOther, "răspuns către": labelOther,
 	"ответ на": labelOther, "yanıt adresi": labelOther, "odpovědět": labelOther, "відповідь": labelOther,
 	"répondre": labelOther, "resent-from": labelOther,
+	"sent by": labelOther, "enviado por": labelOther, "adjunto": labelOther, "archivos adjuntos": labelOther, "datos adjuntos": labelOther, "anexos": labelOther, "prioridad": labelOther, "importância": labelOther,
+	"wichtigkeit": labelOther, "anlagen": labelOther, "pièces jointes": labelOther, "allegati": labelOther, "bijlagen": labelOther, "sensitivity": labelOther,
+	"confidencialidad": labelOther, "organización": labelOther, "responder-a": labelOther, "reply-to / responder": labelOther,
 }
+
+// sentLabels begin the labels of dates that only mail has.
+var sentLabels = []string{"envi", "sent", "gesend", "envoy", "inviat", "verzond", "skickat", "sendt", "wysł", "отправ", "відправ", "надісл", "trimis",
+	"gönder", "lähetetty", "送信", "发送", "寄件日期", "傳送", "odesl", "odosl", "elküld", "poslano", "보낸"}
 
 // originalMarkers stand between dashes above a quoted message.
 var originalMarkers = phraseSet(
@@ -76,6 +96,13 @@ var originalMarkers = phraseSet(
 	"оригинальное сообщение", "eredeti üzenet", "özgün ileti", "mesaj original", "original appointment", "cita original",
 	"correo original", "missatge original", "originalmeddelande", "reply message", "mensaje anterior", "algne kiri",
 	"izvorna poruka", "original email", "antwort nachricht", "mensaje de respuesta", "本来のメッセージ", "原始邮件", "原始郵件", "original e-mail",
+	"originele bericht", "oorspronkelijke bericht", "original melding", "opprinnelig e-post", "opprinnelig beskjed", "oprindelig besked", "oprindelig mail",
+	"ursprungligt brev", "alkuperäinen posti", "původní e-mail", "pôvodný e-mail", "originalna poruka", "izvorno sporočilo", "мейл оригинал", "оригінальне повідомлення",
+	"вихідне повідомлення", "первоначальное сообщение", "исходное письмо", "оригинално съобщение", "αρχικό μήνυμα", "orijinal mesaj", "orijinal ileti",
+	"asıl ileti", "mesajul original", "mesaj originar", "pesan asli", "thư gốc", "ข้อความต้นฉบับ", "元のメッセージ", "オリジナルメッセージ", "원본 메시지",
+	"원본 메일", "הודעה מקורית", "الرسالة الأصلية", "original nachricht", "ursprüngliche e-mail", "e-mail original", "mensagem anterior", "messaggio precedente",
+	"message précédent", "previous message", "reply to message", "replied message", "mensaje respondido", "respuesta al mensaje", "mensaje inicial",
+	"email original", "correo anterior", "original mail",
 )
 
 // forwardMarkers stand between dashes, or before a colon, above a forwarded
@@ -103,29 +130,24 @@ var forwardMarkers = phraseSet(
 	"przesłana wiadomość", "fwd", "forwarded message from",
 )
 
+// forwardedBy begin the line above a forwarded message that says who passed it on.
+var forwardedBy = []string{
+	"forwarded by ", "reenviado por ", "forwarded message from ", "weitergeleitet von ", "transféré par ", "mensaje reenviado por ", "mensaje reenviado de ",
+	"forwarded message by ", "mensagem encaminhada por ", "mensagem reencaminhada por ", "message transféré par ", "message transféré de ",
+	"nachricht weitergeleitet von ", "weitergeleitete nachricht von ", "messaggio inoltrato da ", "doorgestuurd door ", "doorgestuurd bericht van ",
+}
+
 // replyAbove are the lines with which help desks ask to write above them.
 var replyAbove = []string{
 	"reply above this line", "reply above the line", "write above this line", "type your reply above", "reply above here",
 	"please reply above", "enter your reply above", "por encima de esta línea", "por encima de esta linea",
-	"encima de esta línea", "encima de esta linea", "sobre esta línea", "acima desta linha", "au-dessus de cette ligne",
+	"encima de esta línea", "encima de esta linea", "respuesta sobre esta línea", "responda sobre esta línea", "escriba sobre esta línea", "acima desta linha", "au-dessus de cette ligne",
 	"oberhalb dieser zeile", "über dieser zeile", "sopra questa riga", "boven deze lijn", "boven deze regel",
 	"reply above this text", "reply between these lines",
-}
-
-// wroteVerbs end, or stand in, the line above a quote.
-var wroteVerbs = []string{
-	"escribió", "escribio", "escribiste", "escribieron", "ha escrito", "escribía", "escribe", "wrote", "writes", "escreveu",
-	"a écrit", "a ecrit", "écrivait", "schrieb", "geschrieben", "ha scritto", "scrive", "schreef", "geschreven", "skrev",
-	"kirjoitti", "napisał", "napisal", "napísal", "napsal", "pisze", "написал", "написав", "пишет", "пише", "yazdı", "írta",
-	"a scris", "va escriure", "ha escrit", "kirjutas", "je napisao", "写道", "寫道", "写了", "書きました", "のメッセージ", "작성",
-	"yazmış", "đã viết", "كتب", "έγραψε", "sagte",
-}
-
-// attributionStarts begin the line above a quote.
-var attributionStarts = []string{
-	"el ", "on ", "em ", "a las ", "no dia ", "le ", "am ", "il ", "op ", "den ", "dne ", "dňa ", "w dniu ", "dnia ", "pe ",
-	"în ", "la ", "в ", "on\t", "at ", "på ", "ti ", "vào ", "з ", "у ", "во ", "στις ", "em\t", "el\t", "al ", "dia ",
-	"on:", "da: ", "de: ", "from: ", "von: ", "quoting ", "citando ", "zitat von ", "citerar ", "selon ", "mensaje citado por",
+	"respond above this line", "please type your reply above", "add your reply above", "reply above to comment", "svara ovanför denna", "svar over denne linje",
+	"kirjoita vastauksesi tämän rivin yläpuolelle", "odpowiedz powyżej tej linii", "pište nad tento řádek", "ответьте выше этой", "in diesem bereich antworten",
+	"por favor escriba encima", "responda arriba de esta", "responde arriba de esta", "escribe arriba de esta", "escriba arriba de esta", "por encima desta linha",
+	"acima dessa linha", "ci-dessus de cette ligne", "al di sopra di questa", "por sobre esta", "この行より上",
 }
 
 // mobileSignatures begin the lines that mail programs add of themselves.
@@ -143,13 +165,28 @@ var mobileSignatures = []string{
 	"wysłane z ", "wysłano z ", "отправлено с ", "отправлено из ", "trimis de pe", "odesláno z", "iphone'umdan gönderildi",
 	"iphone から送信", "iphoneから送信", "发自我的", "從我的", "나의 iphone", "sendt frå", "mobilról küldve", "saadetud minu",
 	"sent on the ", "sent while ",
+	"enviado con spark", "enviado con bluemail", "enviado con el correo electrónico seguro", "enviado con mailspring", "enviado con airmail", "enviado con edison",
+	"enviado con aqua", "enviado con tutanota", "enviado con canary", "enviado con shortwave", "enviado con superhuman", "enviado con mailbird", "enviado con blackberry",
+	"enviado desde blackberry", "enviado desde nine", "enviado desde tablet", "enviado desde mail", "enviado desde android", "enviado desde gmail", "enviado desde iphone",
+	"enviado desde ipad", "enviado a través de", "enviado mediante", "enviado vía ", "enviado por mi ", "obtener bluemail", "obtén bluemail", "obtener la app",
+	"obtén outlook", "libre de virus", "este mensaje ha sido enviado desde", "mensaje enviado desde mi", "enviado con mi ", "mandado desde mi",
+	"von meinem gerät", "gesendet aus", "envoyé avec", "inviato con", "inviato dal", "enviado pelo ", "enviado via ", "enviado com ", "verstuurd met",
+	"verstuurd via", "sendt via", "skickat med", "lähetetty laitteesta", "lähetetty sähköpostista", "wysłane przy", "odoslané z", "odesláno pomocí",
+	"надіслано з", "отправлено через", "отправлено при помощи", "poslano s ", "poslano iz", "poslano z ", "gönderildi", "στάλθηκε από", "trimis din",
+	"trimis de la", "elküldve", "iphone-омнан", "שלחתי מה", "נשלח מה", "נשלח מ", "أرسلت من", "dikirim dari", "được gửi từ", "ส่งจาก", "来自我的", "从我的", "傳送自我的",
+	"내 iphone에서", "android からの送信", "androidから送信",
 }
+
+// sentFrom begin a line that says from which device, which then has a name.
+var sentFrom = []string{"sent from ", "enviado desde ", "enviado do ", "enviado con ", "envoyé depuis ", "envoyé de ", "inviato da ", "gesendet mit ", "gesendet von ",
+	"verzonden met ", "sent via ", "sent with ", "sent using "}
 
 // footers begin the legal text that institutions put below every mail.
 var footers = []string{
 	"aviso de confidencialidad", "aviso legal", "nota de confidencialidad", "advertencia legal", "cláusula de confidencialidad",
-	"clausula de confidencialidad", "confidencialidad:", "confidencial:", "la información contenida en este",
-	"la informacion contenida en este", "este mensaje y sus archivos", "este correo electrónico y", "este correo y ",
+	"clausula de confidencialidad", "confidencialidad:", "confidencial:", "la información contenida en este mensaje",
+	"la información contenida en este correo", "la información contenida en este e", "la informacion contenida en este mensaje", "la informacion contenida en este correo", "este mensaje y sus archivos", "este correo electrónico y sus", "este correo electrónico y cualquier", "este correo electrónico y los",
+	"este correo y sus", "este correo y cualquier", "este correo y los archivos",
 	"este mensaje y cualquier", "este mensaje es confidencial", "este mensaje contiene información confidencial",
 	"el contenido de este mensaje", "antes de imprimir este", "por favor considere el medio ambiente",
 	"confidentiality", "this email and any", "this e-mail and any", "this message and any attach",
@@ -157,7 +194,25 @@ var footers = []string{
 	"aviso de confidencialidade", "esta mensagem pode conter", "avis de confidentialité", "ce message et toutes",
 	"vertraulichkeitshinweis", "diese e-mail enthält vertrauliche", "avvertenze legali", "informativa privacy",
 	"caution: this email originated", "please consider the environment",
+	"tratamiento de datos personales:", "protección de datos:",
+	"protección de datos personales:", "habeas data:", "nota confidencial", "nota legal", "aviso importante: este", "aviso: este mensaje",
+	"este mensaje puede contener", "este correo puede contener", "este email y", "este correo electrónico contiene", "este correo electrónico puede contener", "este correo electrónico es confidencial",
+	"este correo contiene información", "la información contenida en el presente", "la información transmitida", "la información aquí contenida",
+	"si usted no es el destinatario", "si ha recibido este mensaje por error", "si ha recibido este correo por error", "este mensaje va dirigido exclusivamente", "este mensaje va dirigido únicamente",
+	"este mensaje se dirige exclusivamente", "este mensaje está dirigido únicamente", "este mensaje está dirigido exclusivamente", "piense en el medio ambiente", "por favor, antes de imprimir", "por favor piense", "no imprima este", "evite imprimir", "cuidemos el medio", "cuide el medio ambiente",
+	"this message is confidential", "this email is confidential", "this e-mail is confidential", "this message contains confidential", "this email contains confidential",
+	"if you are not the intended recipient", "notice: this e", "esta mensagem é confidencial", "aviso legal e de confidencialidade", "dieses dokument ist vertraulich",
+	"questo messaggio è confidenziale", "le informazioni contenute", "les informations contenues", "to jest wiadomość poufna", "deze e-mail is uitsluitend",
 }
+
+// lawOpenings begin the notice on personal data, which names one of dataLaws.
+var (
+	lawOpenings = []string{"en cumplimiento", "dando cumplimiento", "de conformidad con", "de acuerdo con", "de acuerdo a", "según la ley", "conforme a",
+		"en virtud de", "la ley 1581", "ley 1581", "ley estatutaria", "en atención a la ley", "con base en la ley", "le informamos que", "se le informa que", "al amparo de"}
+	dataLaws = []string{"1581", "1377", "2016/679", "rgpd", "lopd", "3/2018", "25.326", "29733", "19.628", "lfpdppp"}
+	// petitionWords are of a person who invokes the law.
+	petitionWords = phraseSet("solicito", "solicitamos", "pido", "pedimos", "exijo", "exigimos", "quiero", "quisiera", "requiero", "ruego", "necesito", "mis", "mi", "interpongo")
+)
 
 func phraseSet(phrases ...string) map[string]bool {
 	set := make(map[string]bool, len(phrases))

@@ -71,8 +71,9 @@ type Pipe struct {
 	Archive  Archive
 	Receiver Receiver
 	Log      *slog.Logger
-	// Own tells whether an address is one of the desk's own.
-	Own func(addr string) bool
+	// Reading says what messages are read with, at present; nil: nothing is the
+	// desk's own.
+	Reading func() Options
 	// Received, if set, is told of each message taken, for metrics.
 	Received func(account string, out ticket.Outcome, took time.Duration)
 
@@ -110,13 +111,18 @@ func (p *Pipe) Take(ctx context.Context, env ticket.Envelope, raw []byte) (ticke
 		ref, err := p.Archive.Put(ctx, raw)
 		done <- archived{ref, err}
 	}()
-	m := Understand(raw, Options{Own: p.Own})
+	var opt Options
+	if p.Reading != nil {
+		opt = p.Reading()
+	}
+	m := Understand(raw, opt)
 	m.ID, m.Envelope, m.SHA256, m.Size = id, env, sha256.Sum256(raw), int64(len(raw))
 	a := <-done
 	if a.err != nil {
 		log.Error("not archived", ticket.LogError, a.err)
 		return ticket.Outcome{}, fmt.Errorf("archiving message %s: %w", id, a.err)
 	}
+	// gofail: var archivedUnapplied struct{}
 	m.Archive = a.ref
 	out, err := p.Receiver.Receive(ctx, m)
 	if err != nil {

@@ -13,8 +13,9 @@ const maxMarker = 400
 
 // replyHints are what the header says about the text.
 type replyHints struct {
-	reply   bool // it answers something
-	forward bool // its subject says that it forwards something
+	reply   bool     // it answers something
+	forward bool     // its subject says that it forwards something
+	footers []string // beginnings of lines that are the institution's, in lower case
 }
 
 // cut is a text divided: every line is in exactly one of the fields.
@@ -40,6 +41,20 @@ type line struct {
 	quoted bool   // begins with >
 	mark   rune   // quoteMark, restMark or 0
 	class  class
+	// for attributions: whether it was weighed, and holds a verb or an address
+	weighed, telling bool
+	// what headerLabel says of it, once asked
+	labelled bool
+	label    labelKind
+}
+
+// headerLabel is what the line says as one of a quoted header; 0: nothing.
+func (l *line) headerLabel() labelKind {
+	if !l.labelled {
+		l.label, _ = headerLabel(l.bare)
+		l.labelled = true
+	}
+	return l.label
 }
 
 func (l *line) blank() bool { return l.bare == "" && !l.quoted }
@@ -89,14 +104,18 @@ func readLines(text string) []line {
 			l.mark = restMark
 		}
 		l.text = strings.TrimPrefix(l.text, string(l.mark))
+		if len(l.text) <= 1 { // nothing, or a quote sign alone: most lines of hostile texts
+			if l.quoted = l.text == ">"; l.quoted || l.text == "" || l.text == " " {
+				lines = append(lines, l)
+				continue
+			}
+		}
 		head := cutBytes(l.text, maxMarker)
 		bare := strings.TrimLeft(head, " \t")
-		if strings.HasPrefix(bare, ">") || strings.HasPrefix(bare, "|") && strings.HasPrefix(bare, "| ") {
-			// ">:" is what a wrapped "<address>:" above a quote leaves
-			l.quoted = bare[0] == '>' && strings.TrimSpace(bare) != ">:"
-			if l.quoted {
-				bare = strings.TrimLeft(bare, "> \t")
-			}
+		// ">:" is what a wrapped "<address>:" above a quote leaves
+		if strings.HasPrefix(bare, ">") && strings.TrimSpace(bare) != ">:" && !isDecoration(bare) {
+			l.quoted = true
+			bare = strings.TrimLeft(bare, "> \t")
 		}
 		l.bare = strings.Trim(bare, " \t*\r")
 		if at := sharedAt(&l); at > 0 {
@@ -139,6 +158,10 @@ func (c *cutter) findQuotes() int {
 			c.quote(i)
 			continue
 		}
+		if i > 0 && c.lines[i-1].quoted && opensLink(c.lines[i-1].bare) && strings.ContainsAny(l.bare, ">)") {
+			c.quote(i) // the end of a link that was wrapped
+			continue
+		}
 		if start, strong := c.attribution(i); start >= 0 {
 			next := c.nextText(i + 1)
 			follows := next < len(c.lines) && (c.lines[next].quoted || c.lines[next].class == isQuoted)
@@ -159,6 +182,12 @@ func (c *cutter) findQuotes() int {
 		}
 	}
 	return len(c.lines)
+}
+
+// opensLink tells whether a line ends inside "<http…" or "(http…".
+func opensLink(s string) bool {
+	at := max(strings.LastIndex(s, "<http"), strings.LastIndex(s, "(http"))
+	return at >= 0 && !strings.ContainsAny(s[at+1:], ">)")
 }
 
 func (c *cutter) quote(i int) {
@@ -199,6 +228,9 @@ func (c *cutter) useMarks() {
 func (c *cutter) hardCut(i int) byte {
 	l := &c.lines[i]
 	if l.quoted {
+		if isFramedSender(l.text) && (i == 0 || !c.lines[i-1].quoted) {
+			return 'q'
+		}
 		return 0
 	}
 	original := byte('q')
@@ -228,7 +260,16 @@ func (c *cutter) hardCut(i int) byte {
 	if isOriginalLine(l.bare) {
 		return original
 	}
-	if label, _ := headerLabel(l.bare); label != 0 && c.headerBlock(i) && (c.hints.reply || c.hints.forward || c.textBelow(i)) {
+	if isNotesLine(l.bare) {
+		return 'q'
+	}
+	if previousReplies[strings.TrimRight(low, ": *_")] && i > 0 && isDrawn(c.lines[i-1].bare) {
+		return 'q'
+	}
+	if c.hints.reply && c.loneSender(i) {
+		return original
+	}
+	if l.headerLabel() != 0 && c.headerBlock(i) && (c.hints.reply || c.hints.forward || c.textBelow(i)) {
 		return original
 	}
 	return 0
@@ -250,7 +291,7 @@ func (c *cutter) cutFrom(i int, forward bool) int {
 	if above >= 0 && c.lines[above].class == isReply {
 		if start, _ := c.attribution(above); start >= 0 {
 			i = start
-		} else if isRuler(c.lines[above].bare) {
+		} else if isRuler(c.lines[above].bare) || isDrawn(c.lines[above].bare) && above == i-1 && previousReplies[strings.ToLower(strings.Trim(c.lines[i].bare, ": *_"))] {
 			i = above
 		}
 	}
@@ -298,84 +339,6 @@ func (c *cutter) allBlank(from, to int) bool {
 	return true
 }
 
-// headerBlock tells whether a quoted header (De:, Enviado:, Para:, Asunto:)
-// begins at line i: a sender and two other things within a few lines.
-func (c *cutter) headerBlock(i int) bool {
-	var kinds labelKind
-	var addressed, timed bool
-	loose := 0
-	for k := i; k < len(c.lines) && k < i+16; k++ {
-		l := &c.lines[k]
-		if l.quoted != c.lines[i].quoted && l.bare != "" {
-			break
-		}
-		if l.bare == "" {
-			next := c.nextText(k)
-			if next >= len(c.lines) || next > k+2 {
-				break
-			}
-			if label, _ := headerLabel(c.lines[next].bare); label == 0 {
-				break
-			}
-			continue
-		}
-		label, value := headerLabel(l.bare)
-		if label == 0 {
-			if loose++; loose > 3 {
-				break
-			}
-			continue
-		}
-		loose = 0
-		if label&kinds&(labelFrom|labelSubject) != 0 {
-			break // another block
-		}
-		kinds |= label
-		addressed = addressed || strings.Contains(value, "@")
-		timed = timed || label == labelDate && hasTime(value)
-	}
-	others := 0
-	for _, kind := range []labelKind{labelTo, labelDate, labelSubject} {
-		if kinds&kind != 0 {
-			others++
-		}
-	}
-	if kinds&labelFrom == 0 || others < 2 {
-		return false
-	}
-	// a memo at the top of a letter has the same form
-	return c.hints.reply || c.hints.forward || addressed && (timed || !c.allBlank(0, i))
-}
-
-// headerLabel reads "Label: value"; 0: it is none.
-func headerLabel(s string) (labelKind, string) {
-	colon := strings.IndexByte(s, ':')
-	wide := strings.Index(s, "：")
-	size := 1
-	if colon < 0 || wide >= 0 && wide < colon {
-		colon, size = wide, len("：")
-	}
-	if colon < 0 || colon > 40 {
-		return 0, ""
-	}
-	label := strings.ToLower(strings.Trim(s[:colon], " \t*_\u00a0"))
-	return headerLabels[label], strings.Trim(s[colon+size:], " \t*")
-}
-
-// isOriginalLine tells "-----Mensaje original-----" and its kin.
-func isOriginalLine(s string) bool {
-	inner := strings.Trim(s, "-—_=*:> \t")
-	if len(inner) == len(s) || len(inner) > 60 || !strings.HasPrefix(s, "--") && !strings.HasPrefix(s, "__") {
-		return false
-	}
-	return originalMarkers[strings.ToLower(inner)]
-}
-
-// isRuler tells a line that is drawn only.
-func isRuler(s string) bool {
-	return len(s) >= 5 && strings.Trim(s, "_-—=*") == ""
-}
-
 // gather joins the lines of a class; between them what is not theirs leaves an
 // empty line.
 func (c *cutter) gather(class class) string {
@@ -394,7 +357,7 @@ func (c *cutter) gather(class class) string {
 		}
 		if b.Len() > 0 {
 			if gap {
-				blanks = max(blanks, 1)
+				blanks = 1
 			}
 			b.WriteString(strings.Repeat("\n", min(blanks, 3)+1))
 		}

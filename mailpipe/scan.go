@@ -8,10 +8,11 @@ import (
 // Budgets of the scan. A message that exceeds one is quarantined: no mail that
 // a person wrote comes near them.
 const (
-	maxParts       = 1000    // MIME parts, containers included
-	maxDepth       = 20      // multiparts inside one another
-	maxHeaderLines = 1000    // lines in the header of one part
-	maxHeaderBytes = 1 << 20 // octets in the header of one part
+	maxParts       = 1000     // MIME parts, containers included
+	maxDepth       = 20       // multiparts inside one another
+	maxHeaderLines = 1000     // lines in the header of one part
+	maxHeaderBytes = 1 << 20  // octets in the header of one part
+	maxPreamble    = 64 << 10 // octets in which an unknown boundary is looked for
 )
 
 // Reasons of quarantine that begin the word in ticket.Message.Quarantine.
@@ -42,6 +43,13 @@ type part struct {
 
 	media    // Content-Type
 	encoding string
+}
+
+// endBody sets where the body ends. A header that a boundary follows at once has
+// an empty body, before the line end that is the boundary's.
+func (p *part) endBody(at int) {
+	p.body.end = min(p.body.end, at)
+	p.body.start = min(p.body.start, p.body.end)
 }
 
 // isContainer tells whether the part has parts instead of content of its own.
@@ -102,7 +110,7 @@ func (s *scanner) begin(pos, parent int) int {
 		s.parts[parent].children++
 	}
 	p.media = parseMedia(p.header.get("content-type"))
-	p.encoding = token(p.header.get("content-transfer-encoding"))
+	p.encoding = transferEncoding(p.header.get("content-transfer-encoding"))
 	if p.kind == "" {
 		p.setType("text", "plain")
 		if parent >= 0 && s.parts[parent].isType("multipart", "digest") {
@@ -115,7 +123,7 @@ func (s *scanner) begin(pos, parent int) int {
 		return pos
 	}
 	boundary := []byte(p.param("boundary"))
-	if len(boundary) == 0 {
+	if len(boundary) == 0 || parent < 0 && !bytes.Contains(s.raw[pos:], boundary) {
 		boundary = guessBoundary(s.raw[pos:])
 	}
 	if len(boundary) == 0 {
@@ -193,16 +201,14 @@ func (s *scanner) endLeaf(pos int) {
 	if s.leaf < 0 {
 		return
 	}
-	p := &s.parts[s.leaf]
-	p.body.end = max(p.body.start, beforeLineEnd(s.raw, pos))
+	s.parts[s.leaf].endBody(beforeLineEnd(s.raw, pos))
 	s.leaf = -1
 }
 
 // closeTo ends every open multipart from level upwards at pos.
 func (s *scanner) closeTo(level, pos int) {
 	for i := level; i < len(s.stack); i++ {
-		p := &s.parts[s.stack[i].part]
-		p.body.end = min(p.body.end, max(p.body.start, beforeLineEnd(s.raw, pos)))
+		s.parts[s.stack[i].part].endBody(beforeLineEnd(s.raw, pos))
 	}
 	s.stack = s.stack[:min(level, len(s.stack))]
 }
@@ -323,19 +329,25 @@ func skipEnvelopeLine(raw []byte) int {
 	return pos
 }
 
-// guessBoundary finds the boundary of a multipart that does not name one: the
-// first line that is not empty, if it looks like one.
+// guessBoundary finds the boundary of a multipart that names none, or one that
+// does not occur: the first line that is not empty, or the first above header
+// lines, if it looks like one.
 func guessBoundary(body []byte) []byte {
-	for pos := 0; pos < len(body); {
+	body = body[:min(len(body), maxPreamble)]
+	for pos, first := 0, true; pos < len(body); {
 		line, next := lineAt(body, pos)
 		line = bytes.TrimRight(line, " \t\r")
-		if len(line) > 0 {
-			if len(line) > 6 && len(line) < 200 && bytes.HasPrefix(line, []byte("--")) {
+		pos = next
+		if len(line) == 0 {
+			continue
+		}
+		if len(line) > 6 && len(line) < 200 && bytes.HasPrefix(line, []byte("--")) {
+			below, _ := lineAt(body, pos)
+			if first || len(below) > 8 && bytes.EqualFold(below[:8], []byte("content-")) {
 				return line[2:]
 			}
-			return nil
 		}
-		pos = next
+		first = false
 	}
 	return nil
 }

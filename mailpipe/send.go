@@ -198,6 +198,7 @@ func (s *Sender) deliver(soft, hard context.Context, link **smtpLink, row *ticke
 			return attempt{fate: fateUntried}
 		}
 		if *link == nil {
+			// gofail: var claimedUnconnected struct{}
 			fresh, err := connectSmarthost(soft, &s.cfg)
 			if err != nil {
 				if soft.Err() != nil {
@@ -243,6 +244,7 @@ func (s *Sender) conclude(row *ticket.Outgoing, a attempt, now time.Time) (resul
 // if need be. It returns when the mail is to be tried next, and whether the
 // outbox knows.
 func (s *Sender) record(soft context.Context, row *ticket.Outgoing, a attempt, took time.Duration) (next time.Time, ok bool) {
+	// gofail: var sentUnrecorded struct{}
 	result, next := s.conclude(row, a, s.now())
 	log := s.log.With(ticket.LogOutbox, row.ID, ticket.LogClass, string(row.Class), ticket.LogTo, ticket.Domain(row.To),
 		ticket.LogAttempts, row.Attempts+1, ticket.LogTook, took)

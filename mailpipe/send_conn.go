@@ -344,7 +344,7 @@ func CheckSmarthost(ctx context.Context, cfg SenderConfig, senders []string) err
 			refused = append(refused, err)
 			continue
 		}
-		err := link.client.Mail(sender, &smtp.MailOptions{UTF8: !asciiOnly(sender)})
+		err := link.client.Mail(sender, &smtp.MailOptions{UTF8: !isASCII([]byte(sender))})
 		if err != nil {
 			refused = append(refused, fmt.Errorf("the smarthost refuses %s as sender: %s; let %s send as that address there, or change it in the configuration",
 				sender, replyText(err), cmp.Or(cfg.Server.Username, "this machine")))

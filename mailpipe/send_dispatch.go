@@ -235,7 +235,7 @@ func (d *dispatcher) smarthostDown(r sendReport, now time.Time) {
 	}
 	if live := d.linked + len(d.idle); live > 0 && !ae.Permanent && !d.isDown() {
 		d.limit, d.limitUntil = live, now.Add(fewerFor)
-		d.log.Info("smarthost allows no further connection", ticket.LogError, ae, "connections", d.limit)
+		d.log.Info("smarthost allows no further connection", ticket.LogError, ae)
 		return
 	}
 	if now.Before(d.downUntil) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -271,196 +270,59 @@ func TestMutePeer(t *testing.T) {
 	}
 }
 
-// TestQuota: an exhausted account pauses everything and fails nobody; a mail that
-// alone meets the limit while others pass is its own fault after all.
-func TestQuota(t *testing.T) {
-	for _, hard := range []bool{true, false} {
-		t.Run(fmt.Sprintf("hard %t", hard), func(t *testing.T) {
-			var limited atomic.Bool
-			limited.Store(true)
-			reply, pause := smtpError(450, smtp.EnhancedCode{4, 7, 28}, "unusual rate of mail"), time.Minute
-			if hard {
-				reply, pause = smtpError(550, smtp.EnhancedCode{5, 4, 5}, "Daily user sending limit exceeded."), 30*time.Minute
-			}
-			host := startSmarthost(t, func(h *smarthost, _ *smtp.Server) {
-				h.refuse = func(verb, to string) error {
-					if verb == "DATA" && (limited.Load() || to == "bulk@example.org") {
-						return reply
-					}
-					return nil
+// TestEndAfterRefusal: a server that refuses a mail and then ends the connection
+// does no harm to the next mail, whatever that needs.
+func TestEndAfterRefusal(t *testing.T) {
+	listener := scriptedServer(t, func(n int, c *scriptedConn) {
+		greetings := 0
+		c.say("220 hi")
+		for {
+			command := c.hear()
+			switch {
+			case strings.HasPrefix(command, "EHLO"):
+				if greetings++; greetings > 1 {
+					return
 				}
-			})
-			clock, box, statuses := newManualClock(), &memoryOutbox{}, &statusLog{}
-			box.add(outgoingTo(clock, "bulk@example.org"))
-			box.add(outgoingTo(clock, "b@example.org"))
-			s := NewSender(host.cfg, box, statuses.add, senderQuiet, clock.now)
-			runSender(t, s)
-			waitUntil(t, "a status", func() bool { return len(statuses.all()) == 1 })
-			if st := statuses.all()[0]; st.Err == nil || st.Hint == "" || st.Alarm || !st.DownSince.Equal(clock.now()) {
-				t.Errorf("%+v", st)
+				c.say("250-x", "250 SMTPUTF8")
+			case strings.HasPrefix(command, "RCPT") && n == 1:
+				c.say("550 5.1.1 nobody")
+			case command == "DATA":
+				c.say("354 go on")
+				c.body()
+				c.say("250 taken")
+			case command == "" || command == "QUIT":
+				return
+			default:
+				c.say("250 fine")
 			}
-			if len(box.all()) != 0 {
-				t.Fatalf("%+v", box.all())
-			}
-			limited.Store(false)
-			// The other mail goes first once the pause is over.
-			clock.advance(pause)
-			s.Wake()
-			waitUntil(t, "the other mail sent", func() bool { return box.states() == "waiting sent" })
-			waitUntil(t, "a good status", func() bool { st := s.Status(); return st.Err == nil && st.Connected })
-			clock.advance(2 * time.Hour)
-			s.Wake()
-			waitUntil(t, "the first mail reported", func() bool { return len(box.all()) == 2 })
-			if r := box.all()[1]; r.result.Sent || r.result.Permanent || r.id != 1 || !r.next.Equal(clock.now().Add(time.Minute)) {
-				t.Errorf("%+v", r)
-			}
-			if s.Status().Err != nil {
-				t.Errorf("one mail's refusal is taken for the account's: %+v", s.Status())
-			}
-		})
-	}
-}
-
-// TestSmarthostDown: nobody's tries are spent, one status tells it, a second one
-// raises the alarm after two minutes, a third one ends it.
-func TestSmarthostDown(t *testing.T) {
-	host := startSmarthost(t, nil)
-	spare, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := configFor(spare, tlsPlain)
-	spare.Close()
-	clock, box, statuses, logged := newManualClock(), &memoryOutbox{}, &statusLog{}, &senderLog{}
-	start := clock.now()
-	box.add(outgoingTo(clock, "a@example.org"))
-	box.add(outgoingTo(clock, "b@example.org"))
-	s := NewSender(cfg, box, statuses.add, logged.logger(), clock.now)
-	stop := runSender(t, s)
-	waitUntil(t, "the first status", func() bool { return len(statuses.all()) == 1 })
-	for range 4 {
-		clock.advance(20 * time.Second)
-		s.Wake()
-	}
-	clock.advance(time.Minute)
-	s.Wake()
-	waitUntil(t, "the alarm", func() bool { return len(statuses.all()) == 2 })
-	first, second := statuses.all()[0], statuses.all()[1]
-	if first.Err == nil || first.Hint == "" || first.Alarm || !first.DownSince.Equal(start) {
-		t.Errorf("%+v", first)
-	}
-	if !second.Alarm || !second.DownSince.Equal(start) {
-		t.Errorf("%+v", second)
-	}
-	if n := strings.Count(logged.String(), "alarm:"); n != 1 {
-		t.Errorf("%d alarms in the log", n)
-	}
-	stop()
-	if len(box.all()) != 0 {
-		t.Errorf("tries were spent: %+v", box.all())
-	}
-
-	s.cfg.Server.Port = host.cfg.Server.Port
-	runSender(t, s)
-	waitUntil(t, "all sent", func() bool { return box.states() == "sent sent" })
-	waitUntil(t, "the end of the alarm", func() bool { return len(statuses.all()) == 3 })
-	if st := statuses.all()[2]; st.Alarm || st.Err != nil || !st.DownSince.IsZero() || !st.Connected {
-		t.Errorf("%+v", st)
-	}
-}
-
-// TestDownPauses: the pauses between attempts to connect grow.
-func TestDownPauses(t *testing.T) {
-	tries := make(chan struct{}, 100)
-	listener := scriptedServer(t, func(_ int, c *scriptedConn) {
-		tries <- struct{}{}
-		c.say("554 5.3.2 not now")
+		}
 	})
 	clock, box := newManualClock(), &memoryOutbox{}
 	box.add(outgoingTo(clock, "a@example.org"))
-	cfg := configFor(listener, tlsPlain)
-	cfg.Rand = func() float64 { return 0 }
-	s := NewSender(cfg, box, nil, senderQuiet, clock.now)
-	d := newDispatcher(s, t.Context(), t.Context())
-	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
-		d.step()
-		d.settle(<-d.reports)
-		<-tries
-		if got := d.downUntil.Sub(clock.now()); got != want*time.Second {
-			t.Errorf("pause %v, not %v", got, want*time.Second)
-		}
-		clock.advance(want*time.Second - 1)
-		if d.step(); d.busy > 0 {
-			t.Fatal("tried before its time")
-		}
-		clock.advance(1)
+	box.add(outgoingTo(clock, "ñandú@example.org"))
+	runSender(t, NewSender(configFor(listener, tlsPlain), box, nil, senderQuiet, clock.now))
+	waitUntil(t, "both reported", func() bool { return len(box.all()) == 2 })
+	if got := box.states(); got != "failed sent" {
+		t.Errorf("%s: %+v", got, box.all())
 	}
+}
+
+// TestStopWhileConnecting: a stop does not wait for a server that says nothing.
+func TestStopWhileConnecting(t *testing.T) {
+	arrived := make(chan struct{})
+	listener := scriptedServer(t, func(_ int, c *scriptedConn) {
+		c.say("220 hi")
+		c.hear()
+		close(arrived)
+		c.mute()
+	})
+	clock, box := newManualClock(), &memoryOutbox{}
+	box.add(outgoingTo(clock, "a@example.org"))
+	stop := runSender(t, NewSender(configFor(listener, tlsPlain), box, nil, senderQuiet, clock.now))
+	<-arrived
+	stop()
 	if len(box.all()) != 0 {
 		t.Errorf("%+v", box.all())
-	}
-	d.dismiss()
-	d.wg.Wait()
-}
-
-func TestPauseResumeWake(t *testing.T) {
-	host := startSmarthost(t, nil)
-	clock, box, statuses := newManualClock(), &memoryOutbox{}, &statusLog{}
-	s := NewSender(host.cfg, box, statuses.add, senderQuiet, clock.now)
-	s.Pause()
-	runSender(t, s)
-	box.add(outgoingTo(clock, "a@example.org"))
-	d := newDispatcher(s, t.Context(), t.Context())
-	if d.step(); d.busy != 0 {
-		t.Error("it sends although it is paused")
-	}
-	s.Wake()
-	if st := statuses.all(); len(st) != 1 || !st[0].Paused {
-		t.Errorf("%+v", st)
-	}
-	s.Resume()
-	waitUntil(t, "the mail sent", func() bool { return box.states() == "sent" })
-	box.add(outgoingTo(clock, "b@example.org"))
-	s.Wake()
-	waitUntil(t, "the second mail sent", func() bool { return box.states() == "sent sent" })
-	if st := s.Status(); st.Paused {
-		t.Errorf("%+v", st)
-	}
-}
-
-// TestFewerConnections: where the server allows one connection less than
-// configured, everything goes over the others.
-func TestFewerConnections(t *testing.T) {
-	var open atomic.Int32
-	listener := scriptedServer(t, func(_ int, c *scriptedConn) {
-		defer open.Add(-1)
-		if open.Add(1) > 1 {
-			c.say("421 4.7.0 too many connections")
-			return
-		}
-		c.serve(func(string, string) bool { return true })
-	})
-	clock, box, statuses := newManualClock(), &memoryOutbox{}, &statusLog{}
-	cfg := configFor(listener, tlsPlain)
-	cfg.Connections = 3
-	s := NewSender(cfg, box, statuses.add, senderQuiet, clock.now)
-	runSender(t, s)
-	box.add(outgoingTo(clock, "first@example.org"))
-	s.Wake()
-	waitUntil(t, "the first sent", func() bool { return box.states() == "sent" })
-	for i := range 30 {
-		box.add(outgoingTo(clock, fmt.Sprintf("r%d@example.org", i)))
-	}
-	s.Wake()
-	waitUntil(t, "all sent", func() bool { return !strings.Contains(box.states(), "waiting") })
-	for _, r := range box.all() {
-		if !r.result.Sent {
-			t.Errorf("%+v", r)
-		}
-	}
-	for _, st := range statuses.all() {
-		if st.Err != nil {
-			t.Errorf("%+v", st)
-		}
 	}
 }
 
@@ -545,69 +407,6 @@ func TestResultRecordedLate(t *testing.T) {
 	if mails, _ := host.count(); mails != 1 {
 		t.Errorf("sent %d times", mails)
 	}
-}
-
-// TestUnrecorded: what was sent and could not be recorded at all is not handed out
-// again; what was only refused is, after a while.
-func TestUnrecorded(t *testing.T) {
-	host := startSmarthost(t, nil)
-	clock, box := newManualClock(), &memoryOutbox{}
-	a, b := box.add(outgoingTo(clock, "a@example.org")), box.add(outgoingTo(clock, "b@example.org"))
-	d := newDispatcher(NewSender(host.cfg, box, nil, senderQuiet, clock.now), t.Context(), t.Context())
-	for _, r := range []sendReport{
-		{row: a, attempt: attempt{fate: fateSent}},
-		{row: b, attempt: attempt{fate: fateTemporary, err: errors.New("x")}},
-	} {
-		d.busy++
-		r.worker = &sendWorker{rows: make(chan *ticket.Outgoing)}
-		d.settle(r)
-	}
-	if d.step(); d.busy != 0 {
-		t.Error("handed out at once")
-	}
-	clock.advance(time.Minute)
-	d.step()
-	if r := <-d.reports; r.row.ID != b.ID || r.fate != fateSent {
-		t.Errorf("%+v", r)
-	}
-	d.settle(sendReport{worker: &sendWorker{rows: make(chan *ticket.Outgoing)}, row: b, attempt: attempt{fate: fateSent}, recorded: true})
-	if d.step(); d.busy != 0 {
-		t.Error("the first mail is sent a second time")
-	}
-	d.dismiss()
-}
-
-// TestManyMails: a connection is replaced after a hundred mails.
-func TestManyMails(t *testing.T) {
-	host := startSmarthost(t, nil)
-	clock, box := newManualClock(), &memoryOutbox{}
-	for range mailsPerLink + 1 {
-		box.add(outgoingTo(clock, "a@example.org"))
-	}
-	runSender(t, NewSender(host.cfg, box, nil, senderQuiet, clock.now))
-	waitUntil(t, "all sent", func() bool { return !strings.Contains(box.states(), "waiting") })
-	if mails, connections := host.count(); mails != mailsPerLink+1 || connections != 2 {
-		t.Errorf("%d mails over %d connections", mails, connections)
-	}
-}
-
-// TestIdleConnection: a connection is not kept for ever.
-func TestIdleConnection(t *testing.T) {
-	host := startSmarthost(t, nil)
-	clock, box := newManualClock(), &memoryOutbox{}
-	box.add(outgoingTo(clock, "a@example.org"))
-	s := NewSender(host.cfg, box, nil, senderQuiet, clock.now)
-	runSender(t, s)
-	waitUntil(t, "it sent", func() bool { return box.states() == "sent" })
-	open := func() int { host.mu.Lock(); defer host.mu.Unlock(); return host.open }
-	if open() != 1 {
-		t.Error("the connection is not kept")
-	}
-	waitUntil(t, "the connection closed", func() bool {
-		clock.advance(keepIdle)
-		s.Wake()
-		return open() == 0
-	})
 }
 
 // TestUnusableRows: what can't be sent by its nature fails at once, with a reason.

@@ -1,6 +1,10 @@
 package mailpipe
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // findSignatures classes signatures at the end of each stretch of new text: the
 // last one, and the ones that stand before a quote.
@@ -14,7 +18,7 @@ func (c *cutter) findSignatures() {
 		for end < len(c.lines) && c.lines[end].class == isReply {
 			end++
 		}
-		for k := signatureStart(c.lines[start:end]); k < end-start; k++ {
+		for k := signatureStart(c.lines[start:end], c.hints.footers); k < end-start; k++ {
 			c.lines[start+k].class = isSignature
 		}
 		start = end
@@ -23,7 +27,7 @@ func (c *cutter) findSignatures() {
 
 // signatureStart finds where the signature of a stretch of lines begins;
 // len(lines): it has none.
-func signatureStart(lines []line) int {
+func signatureStart(lines []line, footers []string) int {
 	at := len(lines)
 	below := 0 // lines with text from i on
 	mobile := true
@@ -41,11 +45,15 @@ func signatureStart(lines []line) int {
 			if below <= 10 {
 				at = i
 			}
-		case isFooter(l.bare):
+		case isShortRuler(l.text) && i > 0 && below > 0 && below <= 6 && shortLines(lines[i+1:]) && !hasRuler(lines[:i]):
+			at = i
+		case isFooter(l.bare) || isLawNotice(l.bare) || beginsWith(l.bare, footers):
 			at = i
 		case mobile && isMobileSignature(l.bare):
 			at = i
 			continue
+		case below == 0 && i > 0 && isDashedName(l.bare) && !isItem(&lines[i-1]):
+			at = i
 		}
 		mobile = mobile && i >= at
 		below++
@@ -60,25 +68,126 @@ func isDelimiter(s string) bool {
 	return s == "--" || s == "—" || s == "*--"
 }
 
-func isMobileSignature(s string) bool {
-	if len(s) > 160 {
-		return false
+// isShortRuler tells "---" or "__", which some put above a signature and others
+// between the parts of a text.
+func isShortRuler(s string) bool {
+	s = strings.TrimSpace(s)
+	return s == "---" || s == "__" || s == "___" || s == "––" || s == "——"
+}
+
+// shortLines tells whether all lines are as short as those of a signature, and
+// none is a sentence.
+func shortLines(lines []line) bool {
+	for i := range lines {
+		if len(lines[i].text) > 70 || endsSentence(lines[i].bare) {
+			return false
+		}
 	}
-	low := strings.TrimLeft(strings.ToLower(s), "([<_-—* ")
-	for _, phrase := range mobileSignatures {
-		if strings.HasPrefix(low, phrase) {
+	return true
+}
+
+// hasRuler tells whether a drawn line is among some: then another is no
+// signature's.
+func hasRuler(lines []line) bool {
+	for i := range lines {
+		if isDrawn(lines[i].bare) {
 			return true
 		}
 	}
 	return false
 }
 
+func isMobileSignature(s string) bool {
+	if len(s) > 160 {
+		return false
+	}
+	low := strings.TrimLeft(strings.ToLower(s), "([<_-—* \u2063")
+	return hasPrefix(low, mobileSignatures) || len(s) < 60 && isSentFrom(s)
+}
+
+// isSentFrom tells "Sent from Mailbox", "Enviado desde Nine": a few words, of
+// which the first behind the opening is a name.
+func isSentFrom(s string) bool {
+	low := strings.ToLower(s)
+	for _, opening := range sentFrom {
+		if len(opening) < 10 || len(low) != len(s) || !strings.HasPrefix(low, opening) {
+			continue
+		}
+		name := s[len(opening):]
+		r, _ := utf8.DecodeRuneInString(name)
+		return unicode.IsUpper(r) && strings.Count(name, " ") < 5 && !strings.ContainsAny(strings.TrimRight(name, "."), ".,;:?¿")
+	}
+	return false
+}
+
 func isFooter(s string) bool {
 	low := strings.TrimLeft(strings.ToLower(s[:min(len(s), 100)]), "([<_-—*¡\"'“ ")
-	for _, phrase := range footers {
-		if strings.HasPrefix(low, phrase) {
+	return hasPrefix(low, footers)
+}
+
+// beginsWith tells whether a line is, or begins with, one of the lower-case texts.
+func beginsWith(s string, texts []string) bool {
+	return len(texts) > 0 && hasPrefix(strings.ToLower(s), texts)
+}
+
+func hasPrefix(s string, prefixes []string) bool {
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(s, prefix) {
 			return true
 		}
 	}
 	return false
+}
+
+// isLawNotice tells the notice on personal data that institutions put below
+// every mail. People cite the same law when they ask for something.
+func isLawNotice(s string) bool {
+	low := strings.ToLower(s)
+	if !hasPrefix(low, lawOpenings) {
+		return false
+	}
+	law := false
+	for _, number := range dataLaws {
+		law = law || strings.Contains(low, number)
+	}
+	if !law {
+		return false
+	}
+	for _, word := range strings.FieldsFunc(low, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		if petitionWords[word] {
+			return false
+		}
+	}
+	return true
+}
+
+// isDashedName tells a name behind a dash, "-Ana Gómez", as the last line.
+func isDashedName(s string) bool {
+	name, ok := strings.CutPrefix(s, "-")
+	if !ok || len(name) > 40 {
+		return false
+	}
+	words := strings.Split(name, " ")
+	for _, word := range words {
+		first, size := utf8.DecodeRuneInString(word)
+		if !unicode.IsUpper(first) || strings.ContainsFunc(word[size:], func(r rune) bool { return !unicode.IsLetter(r) && r != '.' && r != '-' }) {
+			return false
+		}
+	}
+	return len(words) <= 4
+}
+
+// isItem tells a line of a list.
+func isItem(l *line) bool { return strings.HasPrefix(l.bare, "-") && !isDelimiter(l.text) }
+
+// footerLines folds the configured beginnings of footers.
+func footerLines(footers []string) []string {
+	lines := make([]string, 0, len(footers))
+	for _, f := range footers {
+		first, _, _ := strings.Cut(strings.TrimSpace(f), "\n")
+		if first = strings.ToLower(strings.Trim(first, " *\r")); first != "" {
+			lines = append(lines, first)
+		}
+	}
+	return lines
 }

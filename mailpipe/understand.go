@@ -12,6 +12,14 @@ import (
 type Options struct {
 	// Own tells whether an address is one of the desk's own; nil: none is.
 	Own func(addr string) bool
+	// Footers are lines, or how lines begin, with which the institution's texts
+	// below every mail begin: from there on it is signature. Case has no weight.
+	Footers []string
+	// Group tells whether an address is a group (a Google Group, a mailing list)
+	// that feeds the desk; nil: none is.
+	Group func(addr string) bool
+	// Hostname is the desk's name in its Message-IDs; empty: not known.
+	Hostname string
 }
 
 // Understand reads a message. It never fails: what breaks it or exceeds a budget
@@ -32,7 +40,8 @@ func Understand(raw []byte, opt Options) (m *ticket.Message) {
 	raw = lineFeeds(raw)
 	s := scan(raw)
 	head := s.parts[0].header
-	readHeaders(m, head)
+	charset := declaredCharset(s.parts)
+	readHeaders(m, head, charset)
 	if s.over != "" {
 		m.Quarantine, m.KindReason = s.over, "not understood"
 		sealIdentity(m, raw)
@@ -41,17 +50,26 @@ func Understand(raw []byte, opt Options) (m *ticket.Message) {
 	if len(head) == 0 {
 		m.Warnings = append(m.Warnings, "no header")
 	}
+	// gofail: var insideParsing struct{}
+	readGroup(m, head, opt)
 	r := newReading(raw, s.parts)
 	body := r.body()
+	if strings.TrimSpace(body) == "" && len(r.attachments) == 0 {
+		body = r.secondOpinion()
+	}
 	m.Attachments = r.attachments
 	m.Warnings = append(m.Warnings, r.warnings...)
 
 	cut := cutReply(body, replyHints{
 		reply:   len(m.InReplyTo) > 0 || len(m.References) > 0 || isReplySubject(m.Subject),
 		forward: isForwardSubject(m.Subject),
+		footers: footerLines(opt.Footers),
 	})
 	m.Text = strings.Trim(withoutMarks(body), "\n")
 	m.ReplyText, m.QuotedText, m.Signature, m.Forwarded = cut.reply, cut.quoted, cut.signature, cut.forwarded
+	if m.Forwarded == nil && (isForwardSubject(m.Subject) || m.Text == "") {
+		m.Forwarded = r.attachedForward()
+	}
 	if f := m.Forwarded; f != nil && f.Subject == "" && isForwardSubject(m.Subject) {
 		_, after, _ := strings.Cut(m.Subject, ":")
 		f.Subject = strings.TrimSpace(after)
@@ -64,7 +82,7 @@ func Understand(raw []byte, opt Options) (m *ticket.Message) {
 		// the returned message in a machine's text is nobody's quote or forward
 		m.ReplyText, m.QuotedText, m.Signature, m.Forwarded, m.Commands = m.Text, "", "", nil, nil
 	}
-	if head.count("from") > 1 || severalSenders(head) {
+	if head.count("from") > 1 || severalSenders(head, charset) {
 		m.Quarantine = quarantineTwoFrom + ": which of them wrote it can't be known"
 		m.AutoReplyAllowed = false
 	}

@@ -1,6 +1,7 @@
 package mailpipe
 
 import (
+	"bytes"
 	"net/mail"
 	"os"
 	"path/filepath"
@@ -58,7 +59,11 @@ func FuzzScan(f *testing.F) {
 func FuzzUnderstand(f *testing.F) {
 	seedMessages(f)
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		before := bytes.Clone(raw)
 		m := Understand(raw, Options{})
+		if !bytes.Equal(raw, before) {
+			t.Fatal("the message was written to, which goes into the archive meanwhile")
+		}
 		if strings.HasPrefix(m.Quarantine, quarantineBroken) {
 			t.Fatalf("panic: %s", m.Quarantine)
 		}
@@ -154,7 +159,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add("=?iso-2022-jp?B?GyRCJUYbKEI=?=", `text/plain; name=""a".txt"; charset=x`)
 	f.Fuzz(func(t *testing.T, words, params string) {
 		m := parseMedia(params)
-		for _, s := range []string{decodeWords(words), m.decoded("filename"), m.decoded("name"), htmlToText(decodeWords(words), nil)} {
+		for _, s := range []string{decodeWords(words), m.decoded("filename", ""), m.decoded("name", ""), htmlToText(decodeWords(words), nil)} {
 			if !utf8.ValidString(s) {
 				t.Fatalf("%q", s)
 			}

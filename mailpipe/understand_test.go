@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"buzon/ticket"
@@ -125,7 +126,7 @@ func missingWord(text string, parts ...string) string {
 	count := make(map[string]int)
 	split := func(s string) []string {
 		return strings.FieldsFunc(s, func(r rune) bool {
-			return r <= ' ' || r == '>' || r == 0x3000 || r == 0x00A0 || r == 0x2028 || r == 0x85
+			return r <= ' ' || r == '>' || unicode.IsSpace(r)
 		})
 	}
 	for _, part := range parts {

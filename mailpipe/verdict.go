@@ -1,6 +1,7 @@
 package mailpipe
 
 import (
+	"net/textproto"
 	"strings"
 
 	"buzon/ticket"
@@ -16,61 +17,74 @@ const maxReceived = 30
 func judge(m *ticket.Message, s *skeleton, raw []byte, opt Options) {
 	head := s.parts[0].header
 	m.Bounce = readBounce(m, s, raw)
-	m.Kind, m.KindReason = kindOf(m, s, head, opt)
+	doubt := ""
+	m.Kind, m.KindReason, doubt = kindOf(m, s, raw, opt)
 	if m.Kind != ticket.KindBounce {
 		m.Bounce = nil
 	}
 	if m.Kind != ticket.KindHuman {
 		return
 	}
-	if reason := mute(m, head); reason != "" {
-		m.KindReason += "; no automatic answer: " + reason
+	if doubt == "" {
+		doubt = mute(m, head)
+	}
+	reaction := hasLeaf(s, "text", "vnd.google.email-reaction+json")
+	if doubt == "" && reaction {
+		doubt = "a reaction"
+	}
+	if doubt != "" {
+		m.KindReason += "; no automatic answer: " + doubt
 	} else {
 		m.AutoReplyAllowed = true
 	}
-	m.Courtesy = len(m.Attachments) == 0 && m.Forwarded == nil && len(m.Commands) == 0 && isCourtesy(m.ReplyText)
+	m.Courtesy = reaction || len(m.Attachments) == 0 && m.Forwarded == nil && len(m.Commands) == 0 && isCourtesy(m.ReplyText)
 }
 
-// kindOf goes from what is certain to what is likely.
-func kindOf(m *ticket.Message, s *skeleton, head header, opt Options) (ticket.Kind, string) {
-	root := &s.parts[0]
-	reportType := ""
-	if root.isType("multipart", "report") {
-		reportType = strings.ToLower(root.param("report-type"))
+// kindOf goes from what is certain to what is likely. doubt is why a message
+// that is taken for a person's might not be one.
+func kindOf(m *ticket.Message, s *skeleton, raw []byte, opt Options) (kind ticket.Kind, reason, doubt string) {
+	head := s.parts[0].header
+	if isReject(m, s, raw) {
+		return ticket.KindBounce, "automatic rejection (RFC 5429)", ""
+	}
+	if reason := report(m, s); reason != "" {
+		return ticket.KindReport, reason, ""
 	}
 	switch {
-	case reportType == "feedback-report" || hasLeaf(s, "message", "feedback-report"):
-		return ticket.KindReport, "abuse feedback (RFC 5965)"
-	case reportType == "disposition-notification" || hasLeaf(s, "message", "disposition-notification"):
-		return ticket.KindReport, "read receipt (RFC 8098)"
-	case reportType == "tlsrpt" || head.has("tls-report-domain"):
-		return ticket.KindReport, "TLS report (RFC 8460)"
-	case strings.HasPrefix(strings.ToLower(m.Subject), "complaint about message from") && hasLeaf(s, "message", "rfc822"):
-		return ticket.KindReport, "abuse feedback"
-	case isDMARCReport(m):
-		return ticket.KindReport, "DMARC report (RFC 7489)"
 	case m.Bounce != nil:
 		if !isFailure(m.Bounce) {
-			return ticket.KindReport, "successful delivery (RFC 3464)"
+			return ticket.KindReport, "successful delivery (RFC 3464)", ""
 		}
-		return ticket.KindBounce, "delivery status"
+		return ticket.KindBounce, "delivery status", ""
 	case opt.Own != nil && m.From.Addr != "" && opt.Own(m.From.Addr):
-		return ticket.KindOwn, "sent from one of our own addresses"
+		return ticket.KindOwn, "sent from one of our own addresses", ""
+	case isOwnID(m.MessageID, opt.Hostname):
+		return ticket.KindOwn, "its Message-ID is ours", ""
 	case head.count("received") > maxReceived:
-		return ticket.KindOwn, "passed through too many servers: a loop"
-	case strings.HasPrefix(strings.ToLower(head.get("x-spam-flag")), "yes"):
-		return ticket.KindSpam, "X-Spam-Flag"
+		return ticket.KindOwn, "passed through too many servers: a loop", ""
+	}
+	if reason := spam(head); reason != "" {
+		return ticket.KindSpam, reason, ""
 	}
 	if reason := challenge(m, head); reason != "" {
-		return ticket.KindChallenge, reason
+		return ticket.KindChallenge, reason, ""
 	}
-	if reason := automatic(m, s, head); reason != "" {
-		return ticket.KindAutoreply, reason
+	if reason, sure := automatic(m, s, head); reason != "" {
+		if sure || !isPersonal(m, head) {
+			return ticket.KindAutoreply, reason, ""
+		}
+		doubt = reason
 	}
-	if reason := bulk(m, head); reason != "" {
-		return ticket.KindList, reason
+	if reason, sure := bulk(m, head); reason != "" && m.Group == "" {
+		if sure || !isPersonal(m, head) {
+			return ticket.KindList, reason, ""
+		}
+		doubt = reason
 	}
-	return ticket.KindHuman, "nothing says otherwise"
+	if doubt != "" {
+		return ticket.KindHuman, "answers a mail and quotes it, as people do", doubt
+	}
+	return ticket.KindHuman, "nothing says otherwise", ""
 }
 
 func hasLeaf(s *skeleton, kind, sub string) bool {
@@ -82,107 +96,51 @@ func hasLeaf(s *skeleton, kind, sub string) bool {
 	return false
 }
 
-func isFailure(b *ticket.Bounce) bool {
-	if len(b.Recipients) == 0 {
-		return true
+// isOwnID tells a Message-ID that this desk made: our token's shape at our name.
+// Another desk of the same make has another name, and its mail is not ours.
+func isOwnID(id, hostname string) bool {
+	if hostname == "" {
+		return false
 	}
-	for _, r := range b.Recipients {
-		if r.Action != "delivered" && r.Action != "relayed" && r.Action != "expanded" {
-			return true
-		}
-	}
-	return false
+	_, shaped := ticket.MessageIDToken(id)
+	at := strings.LastIndexByte(id, '@')
+	return shaped && at >= 0 && strings.EqualFold(id[at+1:], hostname)
 }
 
-// isDMARCReport goes by the subject and by the file name that RFC 7489, section
-// 7.2.1.1 prescribes: receiver!domain!begin!end.xml.gz.
-func isDMARCReport(m *ticket.Message) bool {
-	subject := strings.ToLower(m.Subject)
-	for _, a := range m.Attachments {
-		name := strings.ToLower(a.Name)
-		if strings.Count(name, "!") >= 3 && (strings.HasSuffix(name, ".xml.gz") || strings.HasSuffix(name, ".zip") || strings.HasSuffix(name, ".xml")) {
-			return true
-		}
-	}
-	return len(m.Attachments) > 0 && strings.Contains(subject, "report domain:") && strings.Contains(subject, "submitter:")
+// isPersonal tells a mail that a person wrote although a header says otherwise,
+// as mail programs and gateways that are set up wrongly do: it answers a mail,
+// quotes it below new words, and none of these are an automaton's.
+func isPersonal(m *ticket.Message, head header) bool {
+	return len(m.InReplyTo) > 0 && strings.TrimSpace(m.ReplyText) != "" && m.QuotedText != "" &&
+		!isRobotName(localPart(m.From.Addr)) && !isNullPath(head) && !suppresses(head.get("x-auto-response-suppress")) &&
+		!containsAny(strings.ToLower(m.ReplyText), automaticTexts) && !isAbsenceSubject(m.Subject)
 }
 
-// automatic tells why a message is an automatic answer; empty: it isn't.
-func automatic(m *ticket.Message, s *skeleton, head header) string {
-	if value := strings.ToLower(head.get("auto-submitted")); value != "" && token(value) != "no" {
-		return "Auto-Submitted: " + cutBytes(token(value), 40)
-	}
-	for _, name := range []string{"x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply", "x-autoreply-from",
-		"x-mail-autoreply", "x-auto-response", "x-autogenerated", "vacation", "x-vacation", "x-ebay-mailtracker-auto"} {
-		if value := strings.ToLower(head.get(name)); value != "" && value != "no" && value != "false" {
-			return name
+// spam tells which server on the way took the message for spam; empty: none did.
+func spam(head header) string {
+	for _, name := range []string{"x-spam-flag", "x-spam-status", "x-spam", "x-spam-flag2", "x-barracuda-spam-flag", "x-barracuda-spam-status",
+		"x-rspamd-spam", "x-dspam-result", "x-bogosity", "x-yandex-spam-flag", "x-aol-spam-flag"} {
+		switch value := strings.ToLower(head.get(name)); strings.TrimRight(token(strings.ReplaceAll(value, ",", " ")), ",;") {
+		case "yes", "true", "spam":
+			return textproto.CanonicalMIMEHeaderKey(name)
 		}
 	}
-	if value := token(head.get("precedence")); value == "auto_reply" || value == "auto-reply" {
-		return "Precedence: " + value
+	if verdict := forefront(head.get("x-forefront-antispam-report"), "SFV"); verdict == "SPM" || verdict == "SKS" || verdict == "SKB" {
+		return "X-Forefront-Antispam-Report: SFV:" + verdict
 	}
-	if value := strings.ToLower(head.get("x-precedence")); value == "auto_reply" {
-		return "X-Precedence"
+	if level := strings.TrimSpace(head.get("x-ms-exchange-organization-scl")); len(level) == 1 && level >= "5" && level <= "9" {
+		return "X-MS-Exchange-Organization-SCL: " + level
 	}
-	if strings.HasPrefix(strings.ToLower(head.get("preference")), "auto_reply") {
-		return "Preference: auto_reply"
-	}
-	if value := head.get("x-post-messageclass"); strings.Contains(strings.ToLower(value), "autoresponder") {
-		return "X-POST-MessageClass"
-	}
-	for i := range s.parts {
-		p := &s.parts[i]
-		if p.isType("text", "calendar") && strings.EqualFold(p.param("method"), "reply") {
-			return "calendar reply (RFC 5546)"
-		}
-	}
-	return absence(m, head)
+	return ""
 }
 
-// absenceSubjects begin the subject of an out-of-office answer. sure ones need
-// no other sign; the others could be a person's words.
-var absenceSubjects = []struct {
-	text string
-	sure bool
-}{
-	{"respuesta automática", true}, {"respuesta automatica", true}, {"fuera de la oficina", false}, {"fuera de oficina", false},
-	{"automatic reply", true}, {"automatic response", true}, {"auto reply", true}, {"auto-reply", true}, {"autoreply", true}, {"auto response", true},
-	{"auto-response", true}, {"autoresponse", true}, {"out of office", false}, {"out-of-office", false}, {"out of the office", false},
-	{"vacation reply", true}, {"vacation response", true}, {"away from my mail", true}, {"away from the office", false},
-	{"resposta automática", true}, {"resposta automatica", true}, {"ausência do escritório", false}, {"fora do escritório", false},
-	{"réponse automatique", true}, {"absence du bureau", false}, {"absent du bureau", false},
-	{"automatische antwort", true}, {"automatische rückantwort", true}, {"abwesenheitsnotiz", true}, {"abwesend", false},
-	{"abwesenheit", false}, {"risposta automatica", true}, {"fuori sede", false}, {"fuori ufficio", false}, {"assente dall'ufficio", false},
-	{"automatisch antwoord", true}, {"afwezig", false}, {"autosvar", true}, {"automatiskt svar", true}, {"automatisk svar", true},
-	{"mensaje automático", false}, {"mensaje de ausencia", true}, {"ausencia de oficina", false}, {"autorespuesta", true},
-	{"auto respuesta", true}, {"respuesta de vacaciones", true}, {"автоответ", true}, {"自动回复", true}, {"自動返信", true},
-	{"automaattinen vastaus", true}, {"vastaus automaattisesti", true}, {"automatická odpověď", true}, {"autoodpowiedź", true}, {"automatyczna odpowiedź", true},
-}
-
-// absence looks at the subject. A person may write "Fuera de la oficina" too, so
-// such a subject alone is only believed with a sign of a machine.
-func absence(m *ticket.Message, head header) string {
-	subject := strings.ToLower(m.Subject)
-	for subjectPrefix(subject) != "" && replyPrefixes[subjectPrefix(subject)] {
-		_, subject, _ = strings.Cut(subject, ":")
-	}
-	subject = strings.TrimLeft(subject, " [(*")
-	for _, s := range absenceSubjects {
-		if !strings.HasPrefix(subject, s.text) {
-			continue
+// forefront returns a value of Microsoft's report, which is made of NAME:VALUE
+// pairs that end with semicolons.
+func forefront(report, name string) string {
+	for _, pair := range strings.Split(report, ";") {
+		if key, value, ok := strings.Cut(strings.TrimSpace(pair), ":"); ok && strings.EqualFold(key, name) {
+			return strings.ToUpper(strings.TrimSpace(value))
 		}
-		tail := subject[len(s.text):]
-		if strings.Contains(tail, "?") || s.sure && tail != "" && !strings.ContainsAny(tail[:1], " :]-–(.!,*") {
-			continue
-		}
-		machine := head.has("x-auto-response-suppress") || isNullPath(head) || strings.HasPrefix(strings.TrimSpace(tail), ":") ||
-			head.has("x-ms-exchange-inbox-rules-loop") || token(head.get("precedence")) != ""
-		if machine || s.sure && (strings.HasPrefix(tail, ":") || len(m.InReplyTo) > 0 || tail == "" || strings.HasPrefix(tail, " ")) {
-			return "subject of an automatic answer"
-		}
-	}
-	if head.has("x-auto-response-suppress") && isNullPath(head) && len(m.InReplyTo) > 0 {
-		return "answer with a null return path that suppresses answers"
 	}
 	return ""
 }
@@ -190,35 +148,50 @@ func absence(m *ticket.Message, head header) string {
 // challenge tells mail of systems that want senders to prove themselves.
 func challenge(m *ticket.Message, head header) string {
 	for _, name := range []string{"x-boxtrapper", "x-tmda-confirm", "x-spamarrest-challenge", "x-challenge-response", "x-asf-challenge",
-		"x-mailblocks-challenge"} {
+		"x-mailblocks-challenge", "x-boxbe-challenge", "x-ask-auth", "x-qconfirm", "x-uol-antispam", "x-choicemail-challenge"} {
 		if head.has(name) {
 			return name
 		}
 	}
 	subject := strings.ToLower(m.Subject)
-	for _, phrase := range []string{"your email requires verification verify#", "please confirm your message", "[spamarrest]",
-		"please confirm (conf#", "confirme su mensaje para", "verificación de remitente", "sender verification required"} {
-		if strings.Contains(subject, phrase) {
-			return "asks the sender to confirm"
+	if containsAny(subject, challengeSubjects) {
+		return "asks the sender to confirm"
+	}
+	_, domain, _ := strings.Cut(strings.ToLower(m.From.Addr), "@")
+	for _, service := range challengeServices {
+		if domain == service || strings.HasSuffix(domain, "."+service) {
+			return "from " + service
 		}
+	}
+	answers := len(m.InReplyTo) > 0 || len(m.References) > 0 || isReplySubject(m.Subject)
+	machine := isNullPath(head) || head.has("auto-submitted") || token(head.get("precedence")) != "" || isRobotName(localPart(m.From.Addr)) ||
+		strings.Contains(localPart(m.From.Addr), "-confirm")
+	if answers && machine && containsAny(strings.ToLower(cutBytes(m.Text, 4000)), challengeTexts) {
+		return "asks the sender to confirm"
 	}
 	return ""
 }
 
-// bulk tells why a message is from a list or a newsletter; empty: it isn't.
-func bulk(m *ticket.Message, head header) string {
+// bulk tells why a message is from a list or a newsletter; empty: it isn't. sure:
+// no single person's mail carries that by mistake.
+func bulk(m *ticket.Message, head header) (reason string, sure bool) {
+	for i := range head {
+		switch name := head[i].name; name {
+		case "list-id", "list-post", "list-subscribe", "list-archive", "x-mailing-list", "mailing-list", "x-mailman-version", "x-beenthere":
+			return name, true
+		}
+	}
 	switch value := token(head.get("precedence")); value {
 	case "bulk", "list", "junk":
-		return "Precedence: " + value
+		return "Precedence: " + value, false
 	}
 	for i := range head {
 		switch name := head[i].name; name {
-		case "list-id", "list-unsubscribe", "list-post", "list-help", "list-subscribe", "list-archive", "list-owner",
-			"x-mailing-list", "x-list", "mailing-list", "x-mailman-version", "x-campaign", "x-campaignid", "x-mailer-listid":
-			return name
+		case "list-unsubscribe", "list-help", "list-owner", "x-list", "x-campaign", "x-campaignid", "x-mailer-listid", "x-mc-user", "x-mailchimp-campaign-id":
+			return name, false
 		}
 	}
-	return ""
+	return "", false
 }
 
 // isNullPath tells whether the return path is empty, which redirected mail of
@@ -241,8 +214,6 @@ func mute(m *ticket.Message, head header) string {
 		return "sender's name is a machine's"
 	case isRobotDaemon(head.get("return-path")):
 		return "return path is a machine's"
-	case strings.EqualFold(head.get("x-spam-status"), "yes") || strings.HasPrefix(strings.ToLower(head.get("x-spam-status")), "yes,"):
-		return "marked as spam"
 	case head.has("feedback-id") || head.has("x-feedback-id"):
 		return "Feedback-ID"
 	case head.has("x-loop"):
@@ -270,7 +241,7 @@ func isRobotName(local string) bool {
 		return true
 	}
 	return strings.HasPrefix(flat, "noreply") || strings.HasPrefix(flat, "donotreply") || strings.HasPrefix(local, "bounce-") ||
-		strings.HasSuffix(flat, "noreply")
+		strings.HasSuffix(flat, "noreply") || strings.HasPrefix(flat, "noresponder")
 }
 
 func isRobotDaemon(returnPath string) bool {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ type checker struct {
 	unsure                map[string]bool   // tables some of whose ids can't be read
 	names                 map[string]string // of agents, teams and topics: path by id
 	topicAddresses        map[string]int    // topic by address key
+	groups                map[string]int    // topic by a group's address key
 	own                   map[string]string // what an address is ours as, by address key
 }
 
@@ -31,7 +33,7 @@ func check(s *source, config *Config, folder string) {
 	s.rules(config, folder)
 	c := &checker{source: s, Config: config,
 		topics: map[string]bool{}, agents: map[string]bool{}, teams: map[string]bool{}, unsure: map[string]bool{},
-		names: map[string]string{}, topicAddresses: map[string]int{}, own: map[string]string{}}
+		names: map[string]string{}, topicAddresses: map[string]int{}, groups: map[string]int{}, own: map[string]string{}}
 	c.ids()
 	c.desk()
 	c.listener()
@@ -40,8 +42,10 @@ func check(s *source, config *Config, folder string) {
 	c.accounts()
 	c.reminder()
 	c.web()
+	c.alarm()
 	c.topicsAll()
 	c.replyAddresses()
+	c.groupsAll()
 	c.agentsAll()
 	c.teamsAll()
 	c.unused()
@@ -217,6 +221,19 @@ func (c *checker) web() {
 	} else if !isLoopback(host) {
 		c.rejectf("web.listen", `write "127.0.0.1:8025", or "off"; let a web server in front speak to others`,
 			"%q can be reached from other machines", listen)
+	}
+}
+
+// alarm checks how alarms are told. The values of secrets are not repeated.
+func (c *checker) alarm() {
+	if c.set("alarm.command") && len(c.Alarm.Command) > 0 && strings.TrimSpace(c.Alarm.Command[0]) == "" {
+		c.rejectf(elementPath("alarm.command", 0), `write it like ["/usr/local/bin/tell", "operators"]`, "names no program")
+	}
+	for _, at := range []struct{ path, value string }{{"alarm.webhook", c.Alarm.Webhook}, {"alarm.dead_man", c.Alarm.DeadMan}} {
+		u, err := url.Parse(at.value)
+		if c.set(at.path) && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
+			c.rejectf(at.path, `write it like "https://status.example.org/key"`, "is not an address of the web")
+		}
 	}
 }
 

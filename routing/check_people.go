@@ -85,6 +85,35 @@ func (c *checker) topicAddress(path, addr string, topic int) {
 	c.own[key] = "an address of topic " + strconv.Quote(c.Topics[topic].ID)
 }
 
+// groupsAll runs when all addresses of the desk are known: a group that is one
+// of them would make the desk's own mail a stranger's.
+func (c *checker) groupsAll() {
+	for i, t := range c.Topics {
+		for j, addr := range t.Groups {
+			path := elementPath(elementPath("topic", i)+".groups", j)
+			if !c.address(path, addr) {
+				continue
+			}
+			key := ticket.AddressKey(addr)
+			base, _ := ticket.SplitPlus(addr)
+			ours := c.own[key]
+			if ours == "" {
+				ours = c.own[base]
+			}
+			switch other, taken := c.groups[key]; {
+			case ours != "":
+				c.rejectf(path, "groups are addresses of other servers that pass mail on to the desk", "%q is %s", addr, ours)
+			case key == ticket.AddressKey(c.Desk.ReplyAddress):
+				c.rejectf(path, "", "%q is desk.reply_address", addr)
+			case taken:
+				c.rejectf(path, "a group feeds one topic", "%q is a group of topic %q already", addr, c.Topics[other].ID)
+			default:
+				c.groups[key] = i
+			}
+		}
+	}
+}
+
 func (c *checker) agentsAll() {
 	if reply := c.Desk.ReplyAddress; reply != "" && !c.bad("desk.reply_address") {
 		key := ticket.AddressKey(reply)
@@ -109,7 +138,10 @@ func (c *checker) agentsAll() {
 			if ours == "" {
 				ours = c.own[base]
 			}
+			_, isGroup := c.groups[key]
 			switch other, taken := owner[key]; {
+			case isGroup:
+				c.rejectf(path, "an agent needs an address of their own", "%q is a group that feeds a topic", addr)
 			case ours != "":
 				c.rejectf(path, "an agent needs an address of their own", "%q is %s: the desk would write to itself", addr, ours)
 			case taken:

@@ -25,6 +25,7 @@ type Config struct {
 	Outgoing OutgoingConfig         `toml:"outgoing"`
 	Web      WebConfig              `toml:"web"`
 	Log      LogConfig              `toml:"log"`
+	Alarm    AlarmConfig            `toml:"alarm"`
 	Reminder ReminderConfig         `toml:"reminder"`
 	OAuth    map[string]OAuthConfig `toml:"oauth"`
 	Accounts []AccountConfig        `toml:"account"`
@@ -79,6 +80,7 @@ type OutgoingConfig struct {
 	Login                // username, password_file, …
 	Connections int      `toml:"connections" default:"4" min:"1" max:"100"` // at the same time
 	GiveUp      Duration `toml:"give_up" default:"5d" min:"1h" max:"30d"`
+	DailyLimit  int      `toml:"daily_limit" default:"0" min:"0" max:"10000000"` // mails in 24 hours; 0: no limit
 }
 
 // Login is how to reach and log in to a server. Secrets come from a file or
@@ -129,6 +131,7 @@ type TopicConfig struct {
 	Name         string   `toml:"name" need:"yes"`
 	NameEN       string   `toml:"name_en"`              // default: name
 	Addresses    []string `toml:"addresses" need:"yes"` // the first one is the sender of its mail
+	Groups       []string `toml:"groups"`               // addresses of mailing groups whose mail belongs to it
 	Agent        string   `toml:"agent"`                // who gets its tickets; agent or team is required
 	Team         string   `toml:"team"`
 	ReplyWithin  Duration `toml:"reply_within" default:"2d"`   // when an answer is overdue; 0: never
@@ -163,6 +166,17 @@ type ReminderConfig struct {
 // WebConfig is the HTTP listener for health and metrics.
 type WebConfig struct {
 	Listen string `toml:"listen" default:"127.0.0.1:8025"` // loopback host:port; "off": none
+}
+
+// AlarmConfig is how operators are told of alarms besides by mail: when mail is
+// what is broken, mail tells nobody. The addresses are secrets: they are often
+// all that is needed to send to them.
+type AlarmConfig struct {
+	Command      []string `toml:"command"`                                        // program and its arguments, run for each alarm
+	Webhook      string   `toml:"webhook" kind:"secret"`                          // URL that each alarm is posted to as JSON
+	DeadMan      string   `toml:"dead_man" kind:"secret"`                         // URL that is fetched while nothing is wrong
+	DeadManEvery Duration `toml:"dead_man_every" default:"5m" min:"10s" max:"1d"` // how often
+	Repeat       Duration `toml:"repeat" default:"6h" min:"1m" max:"30d"`         // before the same alarm is told again
 }
 
 // LogConfig is the log on standard error.

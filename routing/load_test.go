@@ -89,6 +89,7 @@ func TestDefaults(t *testing.T) {
 			Login: Login{TLS: "starttls", Auth: "none"}, Connections: 4, GiveUp: Duration(5 * day)},
 		Web:      WebConfig{Listen: "127.0.0.1:8025"},
 		Log:      LogConfig{Level: "info", Format: "text"},
+		Alarm:    AlarmConfig{DeadManEvery: Duration(5 * time.Minute), Repeat: Duration(6 * time.Hour)},
 		Reminder: ReminderConfig{Scan: "*/5 * * * *", Repeat: Duration(day), Max: 3},
 		Accounts: []AccountConfig{{Name: "soporte", Host: "imap.virtual.example", Port: 993,
 			Login: Login{TLS: "implicit", Auth: "password", Username: "soporte@virtual.example",

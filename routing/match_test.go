@@ -23,7 +23,7 @@ default_topic = "pregrado"
 [[topic]]
 `,
 		`"edx@virtual.example"`, `"edx@virtual.example", "edx+lab@virtual.example"`,
-		`"pregrado@virtual.example"`, `"Pregrado@virtual.example", "moodle@virtual.example"`))
+		`addresses = ["pregrado@virtual.example"]`, "addresses = [\"Pregrado@virtual.example\", \"moodle@virtual.example\"]\ngroups = [\"Moodle@groups.example\"]"))
 	token := strings.Repeat("a", ticket.TokenLength)
 	tests := []struct {
 		name, account string
@@ -55,6 +55,12 @@ default_topic = "pregrado"
 		{"catch-all", "soporte", []ticket.Target{{Where: "To", Address: "not an address"}, {Where: "Cc"}},
 			"edx", "catch-all", "",
 			[]string{"no recipient names a topic: edx is the catch-all", "topic edx goes to agent ana"}},
+		{"a group's address among the recipients", "soporte", []ticket.Target{{Where: "Cc", Address: "moodle@groups.example"}},
+			"pregrado", "Cc", "moodle@groups.example",
+			[]string{"Cc moodle@groups.example is a group of topic pregrado", "topic pregrado goes to team moodle"}},
+		{"an address comes before a group that stands behind it", "smtp", []ticket.Target{{Where: "envelope recipient", Address: "edx@virtual.example"}, {Where: "Cc", Address: "moodle@groups.example"}},
+			"edx", "envelope recipient", "edx@virtual.example",
+			[]string{"envelope recipient edx@virtual.example is an address of topic edx", "topic edx goes to agent ana"}},
 		{"nothing at all", "", nil, "edx", "catch-all", "",
 			[]string{"no recipient names a topic: edx is the catch-all", "topic edx goes to agent ana"}},
 	}
@@ -74,6 +80,25 @@ default_topic = "pregrado"
 				t.Errorf("version %q", d.Version)
 			}
 		})
+	}
+}
+
+// What came through a group belongs to the group's topic, whatever mailbox
+// subscribes to it.
+func TestMatchGroup(t *testing.T) {
+	table := parse(t, change(t, `addresses = ["pregrado@virtual.example"]`, "addresses = [\"pregrado@virtual.example\"]\ngroups = [\"moodle@groups.example\"]"))
+	in := Input{Account: "soporte", Group: "Moodle@groups.example", Targets: []ticket.Target{{Where: "Delivered-To", Address: "edx@virtual.example"}}}
+	d := table.Match(in)
+	want := []string{"it came through moodle@groups.example, a group of topic pregrado", "topic pregrado goes to team moodle"}
+	if diff := cmp.Diff(want, d.Reasons); diff != "" || d.Topic.ID != "pregrado" || d.Where != "group" || d.Address != "moodle@groups.example" {
+		t.Errorf("topic %s by %s %q\n%s", d.Topic.ID, d.Where, d.Address, diff)
+	}
+	in.Group = "otra@groups.example"
+	if d := table.Match(in); d.Topic.ID != "edx" {
+		t.Errorf("a group of no topic decided: %v", d.Reasons)
+	}
+	if !table.Group("MOODLE@groups.example") || table.Group("edx@virtual.example") || table.Own("moodle@groups.example") || table.TopicByAddress("moodle@groups.example") != nil {
+		t.Error("a group is taken for an address of the desk, or the reverse")
 	}
 }
 

@@ -17,6 +17,7 @@ type Table struct {
 	Teams   []*Team
 
 	topicByAddress map[string]*Topic // by address key
+	topicByGroup   map[string]*Topic // by address key
 	agentByAddress map[string]*Agent
 	topicByID      map[string]*Topic
 	agentByID      map[string]*Agent
@@ -35,6 +36,7 @@ type Topic struct {
 	NameES       string
 	NameEN       string
 	Addresses    []string // keys; the first is the sender
+	Groups       []string // keys of the groups that feed it
 	Agent        *Agent
 	Team         *Team
 	ReplyWithin  time.Duration
@@ -64,6 +66,7 @@ func compile(config *Config, s *source, version string) *Table {
 		Config:         config,
 		Version:        version,
 		topicByAddress: map[string]*Topic{},
+		topicByGroup:   map[string]*Topic{},
 		agentByAddress: map[string]*Agent{},
 		topicByID:      map[string]*Topic{},
 		agentByID:      map[string]*Agent{},
@@ -90,13 +93,16 @@ func compile(config *Config, s *source, version string) *Table {
 	for _, c := range config.Topics {
 		topic := &Topic{
 			ID: c.ID, NameES: c.Name, NameEN: c.NameEN, Addresses: addressKeys(c.Addresses),
-			Agent: t.agentByID[c.Agent], Team: t.teamByID[c.Team], ReplyWithin: c.ReplyWithin.Std(),
+			Groups: addressKeys(c.Groups), Agent: t.agentByID[c.Agent], Team: t.teamByID[c.Team], ReplyWithin: c.ReplyWithin.Std(),
 			Language: c.Language, Autoresponse: c.Autoresponse, Signature: c.Signature,
 		}
 		t.Topics = append(t.Topics, topic)
 		t.topicByID[topic.ID] = topic
 		if c.CatchAll {
 			t.catchAll = topic
+		}
+		for _, key := range topic.Groups {
+			t.topicByGroup[key] = topic
 		}
 		for _, key := range topic.Addresses {
 			t.topicByAddress[key] = topic
@@ -156,6 +162,12 @@ func (t *Table) topicAt(addr string) (*Topic, string) {
 	base, _ := ticket.SplitPlus(key)
 	return t.topicByAddress[base], base
 }
+
+// TopicByGroup returns the topic that a group feeds, or nil.
+func (t *Table) TopicByGroup(addr string) *Topic { return t.topicByGroup[ticket.AddressKey(addr)] }
+
+// Group tells whether an address is a group that feeds a topic.
+func (t *Table) Group(addr string) bool { return t.TopicByGroup(addr) != nil }
 
 // Topic returns the topic with an id, or nil.
 func (t *Table) Topic(id string) *Topic { return t.topicByID[id] }

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
@@ -20,6 +22,7 @@ const maxJobs = 256
 
 // failure remembers the first commit error, after which nothing is written any
 // more: what such a commit did is unknown, and only reading the file anew tells.
+// A damaged page that is met does the same.
 type failure struct {
 	log    *slog.Logger
 	closed chan struct{}
@@ -34,6 +37,18 @@ func (f *failure) set(what string, cause error) {
 	if f.cause == nil {
 		f.cause = fmt.Errorf("%w: committing to the %s failed and nobody knows what was kept: %w", ticket.ErrStopping, what, cause)
 		f.log.Error("a commit failed, nothing is taken any more", ticket.LogError, cause, ticket.LogHint, "start buzon again: it reads the files anew")
+		close(f.closed)
+	}
+}
+
+// damaged stops everything because a file was found damaged.
+func (f *failure) damaged(what string, cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cause == nil {
+		f.cause = fmt.Errorf("%w: the %s: %w", ticket.ErrStopping, what, cause)
+		f.log.Error("a damaged page was met, nothing is taken any more", ticket.LogError, cause,
+			ticket.LogHint, "buzon verify, then buzon rebuild or buzon restore")
 		close(f.closed)
 	}
 }
@@ -61,6 +76,8 @@ type committer struct {
 	failure  *failure
 	disk     *disk
 	file     func() (*bbolt.DB, error) // asked before each batch
+
+	began atomic.Int64 // when the transaction under way was begun, in Unix nanoseconds; 0: none is
 
 	mu      sync.Mutex
 	arrived sync.Cond
@@ -151,6 +168,12 @@ func (c *committer) take() []*job {
 	return batch
 }
 
+// heldUp tells whether the transaction under way has lasted longer than d.
+func (c *committer) heldUp(d time.Duration) bool {
+	began := c.began.Load()
+	return began != 0 && time.Since(time.Unix(0, began)) > d
+}
+
 func (c *committer) run() {
 	defer close(c.done)
 	for {
@@ -174,6 +197,7 @@ func (c *committer) commit(batch []*job) {
 			return
 		}
 	}
+	// gofail: var runningSingly struct{}
 	for _, j := range batch {
 		_, err := c.transact([]*job{j})
 		j.result <- err
@@ -186,6 +210,8 @@ func (c *committer) transact(jobs []*job) (culprit bool, err error) {
 	if err := c.failure.err(); err != nil {
 		return false, err
 	}
+	c.began.Store(time.Now().UnixNano())
+	defer c.began.Store(0)
 	db, err := c.file()
 	if errors.Is(err, unix.ENOSPC) {
 		c.disk.found()
@@ -200,7 +226,11 @@ func (c *committer) transact(jobs []*job) (culprit bool, err error) {
 	}
 	defer tx.Rollback() // does nothing after a commit
 	for _, j := range jobs {
-		if err := shielded(func() error { return j.fn(tx) }); err != nil {
+		err := shielded(func() error { return j.fn(tx) })
+		if isDamage(err) {
+			c.failure.damaged(c.what, err)
+			return false, c.failure.err()
+		} else if err != nil {
 			return true, err
 		}
 	}
@@ -223,9 +253,12 @@ func shielded(fn func() error) (err error) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 		defer func() {
 			if p := recover(); p != nil {
-				err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
+				if err = Damage(p); err == nil {
+					err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
+				}
 			}
 		}()
 		err = errors.New("a transaction ended its goroutine")

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -80,26 +81,50 @@ func makeFolder(dir string) error {
 	return syncFolder(filepath.Dir(dir))
 }
 
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
+func syncFolder(dir string) error { return syncFile(dir) }
+
+// syncFile makes a file's content, or a folder's names, outlast a power cut.
+func syncFile(path string) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	if err := f.Sync(); err != nil {
-		return fmt.Errorf("syncing %s: %w", dir, err)
+		return fmt.Errorf("syncing %s: %w", path, err)
 	}
 	return nil
 }
 
-// removeLeftovers removes files whose creation a crash cut short.
+// syncAbove syncs the folders above dir, which makeFolder may have made in a
+// process that was killed before it could. It ends at one that can't be opened
+// or synced: that and those above are not ours.
+func syncAbove(dir string) error {
+	up, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	for up != filepath.Dir(up) {
+		up = filepath.Dir(up)
+		err := syncFile(up)
+		switch {
+		case errors.Is(err, os.ErrPermission), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EROFS):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// removeLeftovers removes files and folders whose making a crash cut short.
 func removeLeftovers(dir string) error {
 	left, err := filepath.Glob(filepath.Join(dir, "*"+leftoverSuffix))
 	if err != nil {
 		return err
 	}
 	for _, path := range left {
-		if err := os.Remove(path); err != nil {
+		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("removing a leftover: %w", err)
 		}
 	}
@@ -127,6 +152,7 @@ func createFile(path string, fill func(*bbolt.Tx) error) (err error) {
 	if err := errors.Join(db.Update(fill), db.Close()); err != nil {
 		return err
 	}
+	// gofail: var fileUnnamed struct{}
 	if err := os.Rename(temp, path); err != nil {
 		return err
 	}
@@ -170,16 +196,16 @@ func openFile(path string, mode openMode) (db *bbolt.DB, err error) {
 }
 
 func open(path string, o *bbolt.Options) (db *bbolt.DB, err error) {
-	var file *os.File
+	var file atomic.Pointer[os.File]
 	o.OpenFile = func(name string, flag int, perm os.FileMode) (*os.File, error) {
 		// Without O_CREATE: a file that is missing must not be made anew.
 		f, err := os.OpenFile(name, flag&^os.O_CREATE, perm)
-		file = f
+		file.CompareAndSwap(nil, f) // later ones are the engine's for copying
 		return f, err
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			file.Close() // the engine left it open, with its lock
+			file.Load().Close() // the engine left it open, with its lock
 			db, err = nil, corrupt(path, fmt.Errorf("%v", p))
 		}
 	}()

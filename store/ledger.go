@@ -89,5 +89,35 @@ func (tx *Tx) ledgerSave(account, mailbox string, state ticket.MailboxState, set
 			return err
 		}
 	}
+	return tx.pruneLedger(account, mailbox, state)
+}
+
+// ledgerPrune bounds how many rows each save looks at, to forget them.
+const ledgerPrune = 256
+
+// pruneLedger forgets settled rows that nobody will ask for again: those below
+// the cursor, and those of an earlier UIDVALIDITY. That a message was taken is
+// in its MessageRow.
+func (tx *Tx) pruneLedger(account, mailbox string, state ticket.MailboxState) error {
+	var old [][]byte
+	seen := 0
+	prefix := mailboxKey(account, mailbox)
+	for k, row := range tx.ascend(bucketLedger, prefix, nil) {
+		if seen++; seen > ledgerPrune {
+			break
+		}
+		if len(row) != 9 || row[8] != 1 || len(k) != len(prefix)+8 {
+			continue
+		}
+		validity, uid := binary.BigEndian.Uint32(k[len(prefix):]), binary.BigEndian.Uint32(k[len(prefix)+4:])
+		if validity != state.UIDValidity || uid < state.Next {
+			old = append(old, slices.Clone(k))
+		}
+	}
+	for _, k := range old {
+		if err := tx.del(bucketLedger, k); err != nil {
+			return err
+		}
+	}
 	return nil
 }

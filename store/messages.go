@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,9 @@ type MessageRow struct {
 	Ticket      ticket.ID         `json:"ticket,omitzero"`
 	Entry       uint32            `json:"entry,omitempty"`
 	Size        int64             `json:"size"` // octets
+	// Digest is the SHA-256 of the raw bytes, in hexadecimal; empty when it was
+	// not recorded.
+	Digest string `json:"digest,omitempty"`
 }
 
 // MessageRef is a place in a ticket's thread that a Message-ID belongs to, and
@@ -62,14 +66,7 @@ func (tx *Tx) addMessage(m *MessageRow) (err error) {
 	if err := tx.count(countMessages, 1); err != nil {
 		return err
 	}
-	for _, index := range []struct{ bucket, key string }{
-		{bucketMessageTransport, m.Transport},
-		{bucketMessageIdentity, m.Identity},
-		{bucketMessageVariant, m.Variant},
-	} {
-		if index.key == "" {
-			continue
-		}
+	for _, index := range messageKeys(m) {
 		first, err := tx.messageBy(index.bucket, index.key)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
@@ -82,6 +79,15 @@ func (tx *Tx) addMessage(m *MessageRow) (err error) {
 		}
 	}
 	return nil
+}
+
+type messageKey struct{ bucket, key string }
+
+// messageKeys lists the keys that a message has.
+func messageKeys(m *MessageRow) []messageKey {
+	return slices.DeleteFunc([]messageKey{
+		{bucketMessageTransport, m.Transport}, {bucketMessageIdentity, m.Identity}, {bucketMessageVariant, m.Variant},
+	}, func(k messageKey) bool { return k.key == "" })
 }
 
 // Message returns a message, or ErrNotFound.
@@ -124,13 +130,17 @@ func (tx *Tx) IndexMessageID(messageID string, ref MessageRef) error {
 	if id == "" {
 		return nil
 	}
-	key := append(hashKey(id), ref.Ticket[:]...)
-	key = binary.BigEndian.AppendUint32(key, ref.Entry)
-	key = binary.BigEndian.AppendUint32(key, uint32(ref.Person))
-	if err := tx.put(bucketMessageIDs, key, nil); err != nil {
+	if err := tx.put(bucketMessageIDs, messageIDKey(id, ref), nil); err != nil {
 		return fmt.Errorf("noting a Message-ID of ticket %s: %w", ref.Ticket, err)
 	}
 	return nil
+}
+
+// messageIDKey is the key of a trimmed Message-ID's place.
+func messageIDKey(id string, ref MessageRef) []byte {
+	key := append(hashKey(id), ref.Ticket[:]...)
+	key = binary.BigEndian.AppendUint32(key, ref.Entry)
+	return binary.BigEndian.AppendUint32(key, uint32(ref.Person))
 }
 
 // TicketsByMessageID lists the places that a Message-ID belongs to, by ticket

@@ -177,9 +177,12 @@ func (tx *Tx) OutgoingList(state ticket.OutgoingState, limit int) ([]*ticket.Out
 // DueOutgoing lists waiting rows whose NextTry is not after now, with their
 // chunks: answers, confirmations, notifications, reminders, notices, and in each
 // class those that have been due longest first. Rows that skip tells true of are
-// left out; skip may be nil.
+// left out; skip may be nil. While outgoing mail is held there are none.
 func (tx *Tx) DueOutgoing(now time.Time, limit int, skip func(id uint64) bool) ([]*ticket.Outgoing, error) {
 	var found []*ticket.Outgoing
+	if hold, err := tx.OutgoingHold(); hold != nil || err != nil {
+		return nil, err
+	}
 	until := timeKey(now)
 	for rank := range byte(len(classOrder) + 1) {
 		for k := range tx.ascend(bucketOutboxDue, []byte{rank}, nil) {

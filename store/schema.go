@@ -72,7 +72,21 @@ const (
 	keySalt       = "salt"        // 32 octets
 	keyKeys       = "keys"        // []ticket.Key
 	keyLastNumber = "last_number" // uint64
+	keyHold       = "hold"        // Hold; absent: outgoing mail is not held
 )
+
+// counted are the buckets whose sequence numbers their rows.
+var counted = []string{bucketPeople, bucketMessages, bucketOutbox, bucketQuarantine, bucketHeld}
+
+// derived are the buckets that can be worked out from the others.
+var derived = []string{
+	bucketCounts,
+	bucketTicketNumber, bucketTicketStatus, bucketTicketTopic, bucketTicketAssignee, bucketTicketAsker, bucketTicketDue,
+	bucketPersonAddress,
+	bucketMessageTransport, bucketMessageIdentity, bucketMessageVariant, bucketMessageIDs,
+	bucketOutboxID, bucketOutboxState, bucketOutboxDue, bucketOutboxFinished,
+	bucketLedgerUnsettled, bucketJournalTicket, bucketAutomaticAge,
+}
 
 // migration brings the state from one schema version to the next.
 type migration func(*bbolt.Tx) error

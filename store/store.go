@@ -58,6 +58,9 @@ type Store struct {
 	disk    disk
 
 	failure   failure
+	orphans   orphans       // what Sweep looks at
+	closing   chan struct{} // closed when Close begins
+	giveWay   time.Duration // how long a snapshot may hold up a commit
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -77,7 +80,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{dir: dir, now: o.Now, log: o.Log}
+	s := &Store{dir: dir, now: o.Now, log: o.Log, closing: make(chan struct{}), giveWay: snapshotYield}
 	s.failure = failure{closed: make(chan struct{}), log: o.Log}
 	s.disk = disk{dir: dir, floor: o.DiskFloor, now: o.Now, log: o.Log}
 	if err := s.open(o.Random); err != nil {
@@ -114,11 +117,21 @@ func (s *Store) open(random io.Reader) (err error) {
 		if len(segments) > 0 {
 			return corrupt(path, errors.New("it is missing, although there is an archive"))
 		}
+		if err := syncAbove(s.dir); err != nil {
+			return err
+		}
 		if err := createFile(path, func(tx *bbolt.Tx) error { return initState(tx, random, s.now()) }); err != nil {
 			return err
 		}
 	} else if err != nil {
 		return err
+	}
+	// A process that was killed before a sync left what is seen here, and a power
+	// cut would take away. It is made to last before anything is built upon it.
+	for _, name := range []string{path, s.dir, archiveDir} {
+		if err := syncFile(name); err != nil {
+			return err
+		}
 	}
 	if s.db, err = openFile(path, openState); err != nil {
 		return err
@@ -130,6 +143,7 @@ func (s *Store) open(random io.Reader) (err error) {
 		return corrupt(path, err)
 	}
 	s.archive = newArchive(archiveDir, s.now)
+	s.orphans = s.archive.orphans()
 	return nil
 }
 
@@ -153,6 +167,7 @@ func (s *Store) release() error {
 // files. It waits for reads to end.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
+		close(s.closing)
 		s.archive.commits.stop()
 		s.state.stop()
 		if err := s.release(); err != nil {
@@ -166,16 +181,22 @@ func (s *Store) Close() error {
 // must be short, because the file grows while it lasts, and must not call View
 // or Update. It returns fn's error, or one that wraps ticket.ErrStopping after
 // Close or a failed commit: then nobody knows whether what could be read is
-// durable.
+// durable. A damaged page gives an error that wraps ErrCorrupt, and then the
+// store stops as after a failed commit.
 func (s *Store) View(fn func(*Tx) error) error {
 	if err := s.failure.err(); err != nil {
 		return err
 	}
-	err := s.db.View(func(b *bbolt.Tx) error {
-		tx := &Tx{tx: b, now: s.now}
-		defer tx.end()
-		return fn(tx)
+	err := undamaged(func() error {
+		return s.db.View(func(b *bbolt.Tx) error {
+			tx := &Tx{tx: b, now: s.now}
+			defer tx.end()
+			return fn(tx)
+		})
 	})
+	if isDamage(err) {
+		s.failure.damaged("state", err)
+	}
 	if errors.Is(err, bbolterrors.ErrDatabaseNotOpen) {
 		return fmt.Errorf("%w: the state is closed", ticket.ErrStopping)
 	}
@@ -200,7 +221,7 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	})
 }
 
-// Failed is closed after a commit error. What was being written may or may not
+// Failed is closed after a commit error, or when a damaged page was met. What was being written may or may not
 // survive; the process must exit with a status other than zero and be started
 // again, and until then every read and write is refused.
 func (s *Store) Failed() <-chan struct{} { return s.failure.closed }

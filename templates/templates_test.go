@@ -113,7 +113,7 @@ func checkMarkup(t *testing.T, page string, images ...string) {
 				t.Errorf("attribute %s=%q", a.Key, a.Val)
 			case a.Key == "src" && !slices.Contains(images, a.Val):
 				t.Errorf("image %q, want one of %q", a.Val, images)
-			case a.Key == "href" && !strings.HasPrefix(a.Val, "http://") && !strings.HasPrefix(a.Val, "https://"):
+			case a.Key == "href" && !strings.HasPrefix(strings.ToLower(a.Val), "http://") && !strings.HasPrefix(strings.ToLower(a.Val), "https://"):
 				t.Errorf("link to %q", a.Val)
 			}
 		}

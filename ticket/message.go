@@ -86,6 +86,22 @@ type Attachment struct {
 	// Private marks a part that may hold another person's tokens (an attached
 	// message): it is not copied to others verbatim.
 	Private bool `json:"private,omitempty"`
+	// Packed is the number, from 1, of a file inside the container at Offset (a
+	// winmail.dat, a message inside its signature): then Name, Type and Size are
+	// the file's, Encoding and Length the container's. 0: not in a container.
+	Packed int `json:"packed,omitempty"`
+}
+
+// Copyable tells whether the encoded body may be copied verbatim under a new part
+// header. A binary body may hold anything, also a boundary or bare line ends,
+// which no smarthost without BINARYMIME takes (RFC 3030); one of unknown encoding
+// would be unreadable; a multipart one needs the boundary of its own header.
+func (a *Attachment) Copyable() bool {
+	switch strings.ToLower(a.Encoding) {
+	case "", "7bit", "8bit", "quoted-printable", "base64":
+		return a.Packed == 0 && a.Offset >= 0 && a.Length >= 0 && !strings.HasPrefix(strings.ToLower(a.Type), "multipart/")
+	}
+	return false
 }
 
 // Forwarded is the original of a forwarded mail.
@@ -109,6 +125,33 @@ type BouncedRecipient struct {
 	Action     string `json:"action"` // failed, delayed, delivered, relayed, expanded
 	Status     string `json:"status"` // enhanced status code (RFC 3463)
 	Diagnostic string `json:"diagnostic"`
+	// Reason is why, as a class; empty for what was delivered.
+	Reason BounceReason `json:"reason,omitempty"`
+}
+
+// BounceReason is why a mail was not delivered, as far as its report tells.
+type BounceReason string
+
+const (
+	BounceMailboxUnknown  BounceReason = "mailbox-unknown"  // nobody has the address
+	BounceMailboxFull     BounceReason = "mailbox-full"     // over quota, or no room on the server
+	BounceMailboxDisabled BounceReason = "mailbox-disabled" // exists and takes no mail: suspended, inactive, moved away
+	BounceHostUnknown     BounceReason = "host-unknown"     // the domain does not exist or takes no mail
+	BounceNetwork         BounceReason = "network"          // the server can't be reached
+	BounceBlocked         BounceReason = "blocked"          // the sending server or its reputation, greylisting, rate limits
+	BounceContent         BounceReason = "content"          // taken for spam, or for carrying a virus
+	BounceTooLarge        BounceReason = "too-large"
+	BouncePolicy          BounceReason = "policy" // relaying, authentication, members only
+	BounceExpired         BounceReason = "expired"
+	BounceLoop            BounceReason = "loop"
+	BounceSystem          BounceReason = "system" // the receiving system is broken or busy
+	BounceOther           BounceReason = "other"
+)
+
+// Permanent tells whether writing to the recipient again is pointless until
+// something changes: the delivery failed, and not for a reason that passes.
+func (r BouncedRecipient) Permanent() bool {
+	return r.Action == "failed" && !strings.HasPrefix(r.Status, "4")
 }
 
 // Message is a mail as it was received and what was read from it. Text fields
@@ -131,7 +174,12 @@ type Message struct {
 	References  []string
 	AuthResults []string // Authentication-Results, topmost first, unfolded
 	ListID      string
-	Language    string // "es", "en" or empty: not sure
+	// Group is the configured group that the message came through; empty: none.
+	Group string
+	// FromRewritten says that the group put its own address into From, and that
+	// From is the person it names as the author: nothing vouches for that.
+	FromRewritten bool
+	Language      string // "es", "en" or empty: not sure
 
 	Kind             Kind
 	KindReason       string

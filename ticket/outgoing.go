@@ -18,10 +18,13 @@ const (
 func (c Class) Automatic() bool { return c != ClassAnswer }
 
 // File is an attachment of an outgoing mail: a range of an archived message,
-// copied verbatim.
+// copied verbatim, or content of its own.
 type File struct {
 	Attachment
 	Archive ArchiveRef
+	// Content is what to send instead of the range, decoded; nil: the range. A
+	// file that was packed in a container needs it.
+	Content []byte
 }
 
 // Draft is a mail to one person before it has been put into MIME form.

@@ -15,6 +15,9 @@ type Person struct {
 	Created  time.Time `json:"created"`
 	// Consent is when the personal-data notice was first sent to them.
 	Consent time.Time `json:"consent,omitzero"`
+	// Bounced is when mail to them last failed for good; automatic mail is
+	// withheld for a while after it.
+	Bounced time.Time `json:"bounced,omitzero"`
 }
 
 // Role is what someone is to a ticket.

@@ -56,6 +56,7 @@ func TestToken(t *testing.T) {
 		"expired":         {both, s, PurposeReply, noon.Add(72 * time.Hour), ErrExpiredToken},
 		"too short":       {both, s[1:], PurposeReply, noon, ErrNotToken},
 		"not base32":      {both, "0" + s[1:], PurposeReply, noon, ErrNotToken},
+		"only line ends":  {both, strings.Repeat("\n", TokenLength), PurposeReply, noon, ErrNotToken},
 		"empty":           {both, "", PurposeReply, noon, ErrNotToken},
 	} {
 		if _, err := c.ring.Check(c.token, c.purpose, c.now); !errors.Is(err, c.err) {

@@ -114,7 +114,7 @@ func (r *Keyring) Check(s string, purpose Purpose, now time.Time) (Token, error)
 		return Token{}, ErrNotToken
 	}
 	raw, err := tokenEncoding.DecodeString(strings.ToLower(s))
-	if err != nil {
+	if err != nil || len(raw) != payloadBytes+macBytes { // the decoder skips line ends
 		return Token{}, ErrNotToken
 	}
 	secret, ok := r.keys[raw[0]&0x0f]

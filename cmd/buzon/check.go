@@ -128,8 +128,8 @@ func (c *routeCmd) Run(e *env) error {
 		if err != nil {
 			return &exit{exitUsage, err}
 		}
-		m := mailpipe.Understand(raw, mailpipe.Options{Own: table.Own})
-		d := table.Match(routing.Input{Account: c.Account, Targets: m.TargetAddresses()})
+		m := mailpipe.Understand(raw, reading(table))
+		d := table.Match(routing.Input{Account: c.Account, Group: m.Group, Targets: m.TargetAddresses()})
 		who := d.Topic.ID
 		agent, team := "", ""
 		if d.Agent != nil {

@@ -90,7 +90,7 @@ func startDaemon(ctx context.Context, o daemonOptions) (_ *deskDaemon, err error
 	d.spawn(d.listen)
 	d.metrics = web.NewMetrics(d.desk, d.Health)
 	for _, start := range []func() error{
-		d.startSender, d.startPipe, d.startClock, d.startListener, d.startWorkers, d.startControl, d.startWeb,
+		d.startNotifier, d.startTending, d.startSender, d.startPipe, d.startClock, d.startListener, d.startWorkers, d.startControl, d.startWeb,
 	} {
 		if err = start(); err != nil {
 			return nil, err
@@ -123,7 +123,8 @@ func (d *deskDaemon) startSender() error {
 func (d *deskDaemon) startPipe() error {
 	d.pipe = mailpipe.NewPipe(2 * runtime.GOMAXPROCS(0))
 	d.pipe.Archive, d.pipe.Receiver, d.pipe.Log = d.store, d.desk, d.log
-	d.pipe.Own, d.pipe.Received = d.desk.Own, d.metrics.Received
+	d.pipe.Reading = func() mailpipe.Options { return reading(d.desk.Table()) }
+	d.pipe.Received = d.metrics.Received
 	return nil
 }
 
@@ -307,6 +308,7 @@ func (d *deskDaemon) Reload(context.Context) error {
 		d.table = before
 		return err
 	}
+	// gofail: var reloadHalfway struct{}
 	d.desk.Use(desk.Setting{Table: table, Templates: tmpl})
 	if err := d.clock.reschedule(table.Config.Reminder.Scan); err != nil {
 		return err

@@ -112,6 +112,11 @@ func openStore(dir string, table *routing.Table, log *slog.Logger) (*store.Store
 	return st, nil
 }
 
+// reading says what a table knows for reading mail.
+func reading(table *routing.Table) mailpipe.Options {
+	return mailpipe.Options{Own: table.Own, Group: table.Group, Hostname: table.Config.Desk.Hostname}
+}
+
 // newDesk puts a desk together on an open store.
 func newDesk(st *store.Store, table *routing.Table, log *slog.Logger) (*desk.Desk, error) {
 	tmpl, err := templates.New(table.Config.Desk.Templates)
@@ -123,10 +128,11 @@ func newDesk(st *store.Store, table *routing.Table, log *slog.Logger) (*desk.Des
 		Store:    st,
 		Composer: &mailpipe.Composer{Hostname: table.Config.Desk.Hostname},
 		Understand: func(raw []byte) *ticket.Message {
-			return mailpipe.Understand(raw, mailpipe.Options{Own: d.Own})
+			return mailpipe.Understand(raw, reading(d.Table()))
 		},
-		Log: log,
-		Now: time.Now,
+		Unpack: mailpipe.DecodeAttachment,
+		Log:    log,
+		Now:    time.Now,
 	}, desk.Setting{Table: table, Templates: tmpl})
 	return d, err
 }

@@ -28,7 +28,7 @@ func (c *inspectCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		opt.Own = table.Own
+		opt = reading(table)
 	}
 	out := json.NewEncoder(e.stdout)
 	out.SetEscapeHTML(false)

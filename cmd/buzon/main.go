@@ -65,6 +65,11 @@ type commands struct {
 	Outbox     outboxCmd     `cmd:"" help:"List, show, retry and drop outgoing mail."`
 	Quarantine quarantineCmd `cmd:"" help:"List, show, retry and drop messages that could not be read."`
 	Held       heldCmd       `cmd:"" help:"List, show, release and drop messages that wait for a person's word."`
+	Verify     verifyCmd     `cmd:"" help:"Check every row, index and archived message; say what differs."`
+	Backup     backupCmd     `cmd:"" help:"Copy everything to a folder, while the desk runs or not."`
+	Restore    restoreCmd    `cmd:"" help:"Make a data folder of a backup."`
+	Rebuild    rebuildCmd    `cmd:"" help:"Write all indexes anew. The desk must not run."`
+	Compact    compactCmd    `cmd:"" help:"Give back the room of what was deleted. The desk must not run."`
 	Inspect    inspectCmd    `cmd:"" help:"Show what the desk sees in a message, one JSON object a line."`
 	Template   templateCmd   `cmd:"" help:"Render a mail template with sample data."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`

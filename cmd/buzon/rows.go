@@ -10,6 +10,8 @@ type outboxCmd struct {
 	Show  outboxShowCmd `cmd:"" help:"Show one, as it is sent."`
 	Retry outboxRow     `cmd:"" help:"Try one again at once." `
 	Drop  dropRow       `cmd:"" help:"Never send one."`
+
+	Release outboxReleaseCmd `cmd:"" help:"Let a restored desk send its mail."`
 }
 
 type outboxListCmd struct {

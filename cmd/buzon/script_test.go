@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"config":   config,
 			"ready":    ready,
 			"reloaded": reloaded,
+			"emptied":  emptied,
 			"hangup":   hangup,
 			"get":      get,
 			"truncate": truncate,
@@ -180,6 +181,25 @@ func reloaded(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		if st.Config != table.Version {
 			return fmt.Errorf("the desk still uses %s, not %s", st.Config, table.Version)
+		}
+		return nil
+	})
+}
+
+// emptied DATA: waits until the running desk has recorded that no outgoing mail
+// waits, which is a moment after the last one has arrived.
+func emptied(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, "mail still waits", func() error {
+		caller, err := control.Dial(ts.MkAbs(args[0]))
+		if err != nil {
+			return err
+		}
+		var st control.Status
+		if err := caller.Call(context.Background(), "status", control.Which{}, &st); err != nil {
+			return err
+		}
+		if st.Figures.Waiting > 0 {
+			return fmt.Errorf("%d mails wait", st.Figures.Waiting)
 		}
 		return nil
 	})

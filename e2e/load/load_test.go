@@ -138,6 +138,9 @@ func (r *run) bySMTP(n int, rate float64) time.Duration {
 		sending.Go(func() { r.send(m) })
 	}
 	sending.Wait()
+	if r.b.Failed() {
+		r.b.FailNow() // what was not taken can't be waited for
+	}
 	r.awaitTaken(n)
 	return time.Since(start)
 }

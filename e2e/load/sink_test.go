@@ -48,6 +48,8 @@ func newSink(tb testing.TB) *sink {
 	var done sync.WaitGroup
 	done.Go(func() { server.Serve(l) })
 	tb.Cleanup(func() {
+		// The server closes only what Serve has already been called with.
+		l.Close()
 		server.Close()
 		done.Wait()
 	})

@@ -244,6 +244,8 @@ func newSink(t *testing.T, network string) *sink {
 	var done sync.WaitGroup
 	done.Go(func() { s.server.Serve(l) })
 	t.Cleanup(func() {
+		// The server closes only what Serve has already been called with.
+		l.Close()
 		s.server.Close()
 		done.Wait()
 	})

@@ -44,6 +44,9 @@ func assemble(h *strings.Builder, e entity) []byte {
 // crlf ends the lines of a text as the wire wants them.
 func crlf(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") + "\r\n" }
 
+// lf ends the lines of a received text as this package keeps them.
+func lf(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
+
 // plain is a text part in one of the encodings that clients use.
 func (s *Stream) plain(text string) entity {
 	switch s.rng.IntN(3) {

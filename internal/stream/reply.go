@@ -23,7 +23,7 @@ func (s *Stream) reply(m *Message, r *request) {
 	quote := "Mensaje anterior"
 	author := r.who
 	if c, ok := s.confirmation(r.messageID); ok {
-		m.To, subject, parent, quote = c.ReplyTo, c.Subject, c.MessageID, c.Text
+		m.To, subject, parent, quote = c.ReplyTo, c.Subject, c.MessageID, lf(c.Text)
 		author = person{"Mesa de ayuda", c.ReplyTo}
 		references += " <" + c.MessageID + ">"
 	}

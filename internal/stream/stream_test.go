@@ -13,7 +13,7 @@ import (
 func answered(messageID string) (Confirmation, bool) {
 	return Confirmation{
 		MessageID: "c." + messageID, ReplyTo: "soporte+token@desk.test", ReturnPath: "soporte+bounce@desk.test",
-		Subject: "[#000123] Confirmación", Text: "Hola:\n\nRecibimos su solicitud.\n",
+		Subject: "[#000123] Confirmación", Text: "Hola:\r\n\r\nRecibimos su solicitud.\r\n",
 	}, true
 }
 
@@ -83,8 +83,8 @@ func TestMessagesAreWellFormed(t *testing.T) {
 		for _, problem := range e.Errors {
 			t.Errorf("message %d (%s): %v", m.N, m.Form, problem)
 		}
-		if bytes.Contains(bytes.ReplaceAll(m.Raw, []byte("\r\n"), nil), []byte("\n")) {
-			t.Errorf("message %d has a bare LF", m.N)
+		if bytes.ContainsAny(bytes.ReplaceAll(m.Raw, []byte("\r\n"), nil), "\r\n") {
+			t.Errorf("message %d has a bare CR or LF", m.N)
 		}
 		if got := strings.Trim(e.GetHeader("Message-ID"), "<>"); got != m.MessageID {
 			t.Errorf("message %d: Message-ID %q, want %q", m.N, got, m.MessageID)

@@ -1,0 +1,78 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"unicode"
+)
+
+// compare tells each difference between a bucket as it is and as it should be,
+// one line each.
+func compare(is, should *Tx, bucket string, differ func(string)) {
+	if is.bucket(bucket) == nil {
+		differ(fmt.Sprintf("%s: the bucket is missing", bucket))
+		return
+	}
+	zero := func([]byte) bool { return false }
+	if bucket == bucketCounts {
+		// A counter that was counted down to zero is there, one that never
+		// counted is not.
+		zero = func(v []byte) bool { return fromBE64(v) == 0 }
+	}
+	a, b := is.bucket(bucket).Cursor(), should.bucket(bucket).Cursor()
+	ak, av := a.First()
+	bk, bv := b.First()
+	for ak != nil || bk != nil {
+		switch order := bytes.Compare(ak, bk); {
+		case bk == nil || ak != nil && order < 0:
+			if !zero(av) {
+				differ(fmt.Sprintf("%s: %s should not be there", bucket, shownKey(ak)))
+			}
+			ak, av = a.Next()
+		case ak == nil || order > 0:
+			if !zero(bv) {
+				differ(fmt.Sprintf("%s: %s is missing", bucket, shownKey(bk)))
+			}
+			bk, bv = b.Next()
+		default:
+			if !bytes.Equal(av, bv) {
+				differ(fmt.Sprintf("%s: %s is %s and should be %s", bucket, shownKey(ak), shownValue(av), shownValue(bv)))
+			}
+			ak, av = a.Next()
+			bk, bv = b.Next()
+		}
+	}
+}
+
+// shownKey shows names as they are and the rest in hexadecimal.
+func shownKey(k []byte) string {
+	name, rest, ok := bytes.Cut(k, []byte{0})
+	switch {
+	case len(name) > 0 && !ok && printable(name):
+		return string(name)
+	case len(name) > 0 && ok && printable(name):
+		return fmt.Sprintf("%s %x", name, rest)
+	}
+	return fmt.Sprintf("%x", k)
+}
+
+func printable(b []byte) bool {
+	for _, r := range string(b) {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return false
+		}
+	}
+	return true
+}
+
+func shownValue(v []byte) string {
+	switch {
+	case len(v) == 0:
+		return "empty"
+	case len(v) == 8:
+		return fmt.Sprintf("%d", fromBE64(v))
+	case len(v) > 32:
+		return fmt.Sprintf("%x… (%d octets)", v[:32], len(v))
+	}
+	return fmt.Sprintf("%x", v)
+}
