@@ -93,7 +93,7 @@ func (d *Desk) undelivered(ctx context.Context, id uint64, r ticket.Result) erro
 			return tx.PutOutgoing(row)
 		}
 		c.event(ticket.Event{Kind: ticket.EventFailed, Entry: row.Entry, Person: row.Person, Object: id, Detail: string(row.Class)})
-		c.fact("given up", ticket.LogOutbox, id, ticket.LogTo, row.To, ticket.LogReason, r.Detail)
+		c.fact("given up", ticket.LogOutbox, id, ticket.LogTo, ticket.Domain(row.To), ticket.LogReason, r.Detail)
 		if row.Ticket.IsZero() {
 			return c, nil
 		}

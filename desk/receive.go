@@ -184,7 +184,11 @@ func (d *Desk) log(c *change, m *ticket.Message) {
 		log.Info(f.text, f.args...)
 	}
 	for _, l := range c.letters {
-		log.Info("queued", ticket.LogOutbox, l.out.ID, ticket.LogClass, l.out.Class, ticket.LogTo, l.out.To)
+		to := []any{ticket.LogTo, ticket.Domain(l.out.To)}
+		if agent := d.Table().AgentByAddress(l.out.To); agent != nil {
+			to = []any{ticket.LogAgent, agent.ID}
+		}
+		log.Info("queued", append(to, ticket.LogOutbox, l.out.ID, ticket.LogClass, l.out.Class)...)
 	}
 }
 
