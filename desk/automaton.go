@@ -74,7 +74,9 @@ func (p *planner) bounce(ev evidence) error {
 	}
 	failed := p.m.Kind != ticket.KindBounce // to the bounce address, unreadable as a notification
 	why := strings.TrimSpace(firstLine(p.m.Text))
+	gone := false
 	if r := bouncedFor(recipients, person.Address); r != nil {
+		gone = isGone(*r)
 		failed = failed || r.Action == "failed"
 		why = strings.TrimSpace(r.Status + " " + r.Diagnostic)
 	}
@@ -93,8 +95,10 @@ func (p *planner) bounce(ev evidence) error {
 	if !failed {
 		return nil
 	}
-	person.Bounced = p.now
-	p.touch(person)
+	if gone {
+		person.Bounced = p.now
+		p.touch(person)
+	}
 	if original != "" {
 		if id, err := p.tx.OutgoingByMessageID(original); err == nil {
 			p.bounced = append(p.bounced, id)
@@ -119,6 +123,16 @@ func bouncedFor(recipients []ticket.BouncedRecipient, a ticket.Address) *ticket.
 		}
 	}
 	return worst
+}
+
+// isGone tells that nobody reads the address any more. A full mailbox or a blocked
+// server passes, and is no reason to leave someone without confirmations.
+func isGone(r ticket.BouncedRecipient) bool {
+	switch r.Reason {
+	case ticket.BounceMailboxUnknown, ticket.BounceMailboxDisabled, ticket.BounceHostUnknown:
+		return r.Permanent()
+	}
+	return false
 }
 
 // tellUndelivered tells those who have the ticket that a mail did not reach a

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"buzon/store"
 	"buzon/ticket"
 )
+
+// unknownRecipient is an enhanced status code of the class "addressing" (RFC 3463,
+// section 3.2): the address or its domain does not exist.
+var unknownRecipient = regexp.MustCompile(`\b5\.1\.\d`)
 
 // Due returns waiting outgoing mail; see mailpipe.Outbox.
 func (d *Desk) Due(_ context.Context, now time.Time, limit int, skip func(uint64) bool) (rows []*ticket.Outgoing, err error) {
@@ -112,8 +117,10 @@ func (d *Desk) undelivered(ctx context.Context, id uint64, r ticket.Result) erro
 		if err != nil {
 			return nil, err
 		}
-		person.Bounced = c.now
-		c.touch(person)
+		if unknownRecipient.MatchString(r.Detail) {
+			person.Bounced = c.now
+			c.touch(person)
+		}
 		p := &planner{desk: d, tx: tx, setting: s, m: &ticket.Message{}, change: c}
 		return c, p.tellUndelivered(person, firstLine(r.Detail))
 	})
