@@ -110,6 +110,7 @@ func (a *archive) openWriter(name string) (*segment, error) {
 		return nil, err
 	}
 	// gofail: var segmentMade struct{}
+
 	// As with the state: otherwise pages would be written over that are free in
 	// what is seen here, and in use in what a power cut would leave.
 	if err := syncFile(path); err != nil {

@@ -223,6 +223,13 @@ func open(path string, o *bbolt.Options) (db *bbolt.DB, err error) {
 
 // readAll walks through every page that is in use.
 func readAll(path string) (err error) {
+	meta, err := readMeta(path)
+	if err != nil {
+		return err
+	}
+	if err := checkPages(path, meta); err != nil {
+		return err
+	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	db, err := open(path, &bbolt.Options{Timeout: lockTimeout, ReadOnly: true})
 	if err != nil {
