@@ -58,6 +58,7 @@ type DeskConfig struct {
 	NotifyFiles      Size     `toml:"notify_files" default:"10 MB"`                       // attachments above this in all: the team gets the list only
 	DiskFloor        Size     `toml:"disk_floor" default:"200 MB"`                        // free space below which mail is refused
 	Templates        string   `toml:"templates" kind:"path"`                              // folder whose files override the built-in templates
+	Footers          []string `toml:"footers"`                                            // how the institution's texts below every mail begin; they count as signature
 	KeepSent         Duration `toml:"keep_sent" default:"30d"`                            // how long the bytes of sent mail are kept
 }
 

@@ -114,7 +114,7 @@ func openStore(dir string, table *routing.Table, log *slog.Logger) (*store.Store
 
 // reading says what a table knows for reading mail.
 func reading(table *routing.Table) mailpipe.Options {
-	return mailpipe.Options{Own: table.Own, Group: table.Group, Hostname: table.Config.Desk.Hostname}
+	return mailpipe.Options{Own: table.Own, Group: table.Group, Hostname: table.Config.Desk.Hostname, Footers: table.Config.Desk.Footers}
 }
 
 // newDesk puts a desk together on an open store.
