@@ -10,7 +10,7 @@ RATE     ?= 10
 RACE     ?= $(if $(shell command -v gcc),-race)
 UNIT      = $(shell $(GO) list ./... | grep -v -e /e2e -e /torture)
 
-.PHONY: run check test unit e2e fuzz bench load
+.PHONY: run check test unit e2e fuzz bench load torture torture-long
 
 # A desk on this machine, with nothing to set up.
 run:
@@ -51,3 +51,15 @@ bench:
 # servers; prints what became of them, how long it took, and the memory.
 load:
 	MSGS=$(MSGS) RATE=$(RATE) $(GO) test -count=1 -run '^$$' -bench . -benchtime 1x -timeout 60m -v ./e2e/load
+
+# The desk killed at every crash point and KILLS times at random (SEED chooses
+# when), with full and failing disks, damaged files, slow clients, and what broke
+# other desks. Verbose, because it prints its evidence: crash points with their
+# hits, and the ledger.
+torture:
+	KILLS=$(or $(KILLS),60) $(GO) test -count=1 -parallel 8 -timeout 15m -v ./torture/
+	$(GO) test -count=1 -timeout 15m -v ./torture/powercut
+
+torture-long:
+	KILLS=$(or $(KILLS),500) ROUNDS=$(or $(ROUNDS),10) $(GO) test -count=1 -parallel 8 -timeout 3h -v ./torture/
+	IMAGES=$(or $(IMAGES),50000) $(GO) test -count=1 -timeout 3h -v ./torture/powercut
