@@ -14,9 +14,8 @@ const maxAttachmentName = 120
 // reserves, at most maxAttachmentName octets with the extension kept. It returns the
 // empty string when nothing is left.
 func cleanFileName(name string) string {
-	name = cleanLine(name, 4096)
-	for strings.Contains(name, "%00") {
-		name = strings.ReplaceAll(name, "%00", "")
+	for name = cleanLine(name, 4096); strings.Contains(name, "%00"); {
+		name = cleanLine(strings.ReplaceAll(name, "%00", ""), 4096)
 	}
 	slashed := strings.ReplaceAll(name, `\`, "/")
 	drive := len(slashed) > 2 && slashed[1] == ':' && slashed[2] == '/'
