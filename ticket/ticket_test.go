@@ -120,33 +120,6 @@ func TestNumbersAndTags(t *testing.T) {
 	}
 }
 
-func TestSplitCommands(t *testing.T) {
-	for _, c := range []struct {
-		in    string
-		names []string
-		rest  string
-	}{
-		{"/cerrar\nListo.", []string{CommandClose}, "Listo."},
-		{"\n  /Cerrar \n\n/CERRADO.\nListo.\n/cerrar", []string{CommandClose, CommandClose}, "Listo.\n/cerrar"},
-		{"/cerrar", []string{CommandClose}, ""},
-		{"/foo bar\nx", []string{""}, "x"},
-		{"/mod/quiz falla", nil, "/mod/quiz falla"},
-		{"//cerrar es la orden", nil, "/cerrar es la orden"},
-		{"Hola\n/cerrar", nil, "Hola\n/cerrar"},
-		{"/", nil, "/"},
-		{"", nil, ""},
-	} {
-		commands, rest := SplitCommands(c.in)
-		var names []string
-		for _, cmd := range commands {
-			names = append(names, cmd.Name)
-		}
-		if !slices.Equal(names, c.names) || rest != c.rest {
-			t.Errorf("%q: %q, rest %q; want %q, %q", c.in, names, rest, c.names, c.rest)
-		}
-	}
-}
-
 func TestAddresses(t *testing.T) {
 	for in, want := range map[string][2]string{
 		"Soporte+Abc@X.example": {"soporte@x.example", "abc"},
@@ -211,7 +184,7 @@ func TestTransportKey(t *testing.T) {
 }
 
 func FuzzSplitCommands(f *testing.F) {
-	for _, s := range []string{"/cerrar\nx", "//x", "/a/b", "\u00a0/cerrar", "/\n/\n/"} {
+	for _, s := range []string{"/cerrar\nx", "//x", "/a/b", "\u00a0/cerrar", "/\n/\n/", ".cerrar", "...", ".net", "/no me sirvio\n\n/cerar"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -220,8 +193,11 @@ func FuzzSplitCommands(f *testing.F) {
 			t.Errorf("%q grew to %q", s, rest)
 		}
 		for _, c := range commands {
-			if !strings.HasPrefix(c.Line, "/") {
+			if !strings.HasPrefix(c.Line, "/") && !strings.HasPrefix(c.Line, ".") {
 				t.Errorf("command line %q", c.Line)
+			}
+			if fault := c.Fault(); (fault == FaultUnknown) != (c.Verb() == nil) {
+				t.Errorf("%q: fault %q", c.Line, fault)
 			}
 		}
 	})
