@@ -48,6 +48,7 @@ func check(s *source, config *Config, folder string) {
 	c.groupsAll()
 	c.agentsAll()
 	c.teamsAll()
+	c.cannedAll()
 	c.unused()
 }
 
@@ -62,6 +63,10 @@ func (c *checker) ids() {
 	}
 	for i := range c.Topics {
 		c.id(c.topics, "topic", i, c.Topics[i].ID, "topic ")
+	}
+	canned := map[string]bool{}
+	for i := range c.Canned {
+		c.id(canned, "canned", i, c.Canned[i].ID, "canned ")
 	}
 }
 

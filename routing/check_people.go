@@ -2,7 +2,10 @@ package routing
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
 	"buzon/ticket"
 )
@@ -162,6 +165,31 @@ func (c *checker) teamsAll() {
 		c.distinct(path, t.Members)
 	}
 }
+
+// cannedAll checks the prepared answers: a field that nobody fills would be sent
+// to a requester as it is written.
+func (c *checker) cannedAll() {
+	for i := range c.Canned {
+		a := &c.Canned[i]
+		path := elementPath("canned", i)
+		for key, text := range map[string]string{"text": a.Text, "text_en": a.TextEN} {
+			for _, field := range cannedField.FindAllStringSubmatch(text, -1) {
+				if !slices.Contains(CannedFields, field[1]) {
+					c.rejectf(childPath(path, key), "use one of {"+strings.Join(CannedFields, "}, {")+"}", "{%s} stands for nothing", field[1])
+				}
+			}
+		}
+		if a.TextEN == "" {
+			a.TextEN = a.Text
+		}
+		for j, id := range a.Topics {
+			c.refers(elementPath(childPath(path, "topics"), j), id, "topic", c.topics)
+		}
+		c.distinct(childPath(path, "topics"), a.Topics)
+	}
+}
+
+var cannedField = regexp.MustCompile(`\{(\w+)\}`)
 
 // unused warns of agents and teams that no mail would ever reach.
 func (c *checker) unused() {

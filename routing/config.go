@@ -20,18 +20,20 @@ import "time"
 //	kind     "path" for a file or folder, "text" where several lines are allowed,
 //	         "secret" for what says where a secret is, "secretpath" for both
 type Config struct {
-	Desk     DeskConfig             `toml:"desk"`
-	SMTP     SMTPConfig             `toml:"smtp"`
-	Outgoing OutgoingConfig         `toml:"outgoing"`
-	Web      WebConfig              `toml:"web"`
-	Log      LogConfig              `toml:"log"`
-	Alarm    AlarmConfig            `toml:"alarm"`
-	Reminder ReminderConfig         `toml:"reminder"`
-	OAuth    map[string]OAuthConfig `toml:"oauth"`
-	Accounts []AccountConfig        `toml:"account"`
-	Topics   []TopicConfig          `toml:"topic"`
-	Agents   []AgentConfig          `toml:"agent"`
-	Teams    []TeamConfig           `toml:"team"`
+	Desk        DeskConfig             `toml:"desk"`
+	SMTP        SMTPConfig             `toml:"smtp"`
+	Outgoing    OutgoingConfig         `toml:"outgoing"`
+	Web         WebConfig              `toml:"web"`
+	Log         LogConfig              `toml:"log"`
+	Alarm       AlarmConfig            `toml:"alarm"`
+	Reminder    ReminderConfig         `toml:"reminder"`
+	Permissions PermissionsConfig      `toml:"permissions"`
+	OAuth       map[string]OAuthConfig `toml:"oauth"`
+	Accounts    []AccountConfig        `toml:"account"`
+	Topics      []TopicConfig          `toml:"topic"`
+	Agents      []AgentConfig          `toml:"agent"`
+	Teams       []TeamConfig           `toml:"team"`
+	Canned      []CannedConfig         `toml:"canned"`
 }
 
 // Duration is a time span as people write it: 90s, 15m, 2h, 3d, 2w.
@@ -59,6 +61,7 @@ type DeskConfig struct {
 	DiskFloor        Size     `toml:"disk_floor" default:"200 MB"`                        // free space below which mail is refused
 	Templates        string   `toml:"templates" kind:"path"`                              // folder whose files override the built-in templates
 	Footers          []string `toml:"footers"`                                            // how the institution's texts below every mail begin; they count as signature
+	SendDelay        Duration `toml:"send_delay" default:"0s" min:"0s" max:"1h"`          // how long answers wait, so that /undo can take them back
 	KeepSent         Duration `toml:"keep_sent" default:"30d"`                            // how long the bytes of sent mail are kept
 }
 
@@ -135,19 +138,45 @@ type TopicConfig struct {
 	Groups       []string `toml:"groups"`               // addresses of mailing groups whose mail belongs to it
 	Agent        string   `toml:"agent"`                // who gets its tickets; agent or team is required
 	Team         string   `toml:"team"`
-	ReplyWithin  Duration `toml:"reply_within" default:"2d"`   // when an answer is overdue; 0: never
-	Language     string   `toml:"language" one:"es en"`        // default: the desk's
-	Autoresponse bool     `toml:"autoresponse" default:"true"` // send confirmations
-	Signature    string   `toml:"signature" kind:"text"`       // under answers
-	CatchAll     bool     `toml:"catch_all"`                   // takes what no address matches; exactly one topic has it
+	ReplyWithin  Duration `toml:"reply_within" default:"2d"`                 // when an answer is overdue; 0: never
+	Language     string   `toml:"language" one:"es en"`                      // default: the desk's
+	Autoresponse bool     `toml:"autoresponse" default:"true"`               // send confirmations
+	Signature    string   `toml:"signature" kind:"text"`                     // under answers
+	CatchAll     bool     `toml:"catch_all"`                                 // takes what no address matches; exactly one topic has it
+	MayAssign    string   `toml:"may_assign" one:"agent lead administrator"` // for this topic, instead of what permissions says
+	MayTransfer  string   `toml:"may_transfer" one:"agent lead administrator"`
+	MayMerge     string   `toml:"may_merge" one:"agent lead administrator"`
+	MayDelete    string   `toml:"may_delete" one:"agent lead administrator"`
+	MaySee       string   `toml:"may_see" one:"agent lead administrator"`
 }
 
 // AgentConfig is someone who answers.
 type AgentConfig struct {
-	ID        string   `toml:"id" need:"yes"`        // unique among agents and teams
-	Name      string   `toml:"name" need:"yes"`      // shown to requesters
-	Addresses []string `toml:"addresses" need:"yes"` // the first one is written to, mail from any is theirs
-	Language  string   `toml:"language" one:"es en"` // default: the desk's
+	ID        string   `toml:"id" need:"yes"`                                       // unique among agents and teams
+	Name      string   `toml:"name" need:"yes"`                                     // shown to requesters
+	Addresses []string `toml:"addresses" need:"yes"`                                // the first one is written to, mail from any is theirs
+	Language  string   `toml:"language" one:"es en"`                                // default: the desk's
+	Role      string   `toml:"role" default:"agent" one:"agent lead administrator"` // agent, lead, administrator; operators are administrators
+}
+
+// PermissionsConfig is which role an agent needs for what in the topics that they
+// staff; administrators may do everything everywhere. A topic can say otherwise.
+type PermissionsConfig struct {
+	MayAssign   string `toml:"may_assign" default:"agent" one:"agent lead administrator"`   // assign, refer, change the requester
+	MayTransfer string `toml:"may_transfer" default:"agent" one:"agent lead administrator"` // to another topic
+	MayMerge    string `toml:"may_merge" default:"agent" one:"agent lead administrator"`    // merge and split
+	MayDelete   string `toml:"may_delete" default:"lead" one:"agent lead administrator"`    // delete
+	MaySee      string `toml:"may_see" default:"agent" one:"agent lead administrator"`      // see tickets that others have, and search
+}
+
+// CannedConfig is an answer that agents send with /plantilla. In its text {name},
+// {number}, {subject}, {topic} and {agent} stand for what they say.
+type CannedConfig struct {
+	ID     string   `toml:"id" need:"yes"`               // unique
+	Name   string   `toml:"name" need:"yes"`             // found by any of its words
+	Text   string   `toml:"text" need:"yes" kind:"text"` // in the desk's language
+	TextEN string   `toml:"text_en" kind:"text"`         // for those who are written to in English; default: text
+	Topics []string `toml:"topics"`                      // topic ids; default: all
 }
 
 // TeamConfig is a group of agents.

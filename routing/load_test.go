@@ -87,10 +87,11 @@ func TestDefaults(t *testing.T) {
 		SMTP: SMTPConfig{TLS: "off", MaxMessage: 30 << 20, MaxConnections: 200, MaxPerAddress: 20},
 		Outgoing: OutgoingConfig{Host: "smtp.virtual.example", Port: 587,
 			Login: Login{TLS: "starttls", Auth: "none"}, Connections: 4, GiveUp: Duration(5 * day)},
-		Web:      WebConfig{Listen: "127.0.0.1:8025"},
-		Log:      LogConfig{Level: "info", Format: "text"},
-		Alarm:    AlarmConfig{DeadManEvery: Duration(5 * time.Minute), Repeat: Duration(6 * time.Hour)},
-		Reminder: ReminderConfig{Scan: "*/5 * * * *", Repeat: Duration(day), Max: 3},
+		Web:         WebConfig{Listen: "127.0.0.1:8025"},
+		Log:         LogConfig{Level: "info", Format: "text"},
+		Alarm:       AlarmConfig{DeadManEvery: Duration(5 * time.Minute), Repeat: Duration(6 * time.Hour)},
+		Reminder:    ReminderConfig{Scan: "*/5 * * * *", Repeat: Duration(day), Max: 3},
+		Permissions: PermissionsConfig{MayAssign: "agent", MayTransfer: "agent", MayMerge: "agent", MayDelete: "lead", MaySee: "agent"},
 		Accounts: []AccountConfig{{Name: "soporte", Host: "imap.virtual.example", Port: 993,
 			Login: Login{TLS: "implicit", Auth: "password", Username: "soporte@virtual.example",
 				PasswordFile: "testdata/good/imap.secret"},
@@ -103,8 +104,8 @@ func TestDefaults(t *testing.T) {
 				ReplyWithin: Duration(2 * day), Language: "es", Autoresponse: true},
 		},
 		Agents: []AgentConfig{
-			{ID: "ana", Name: "Ana Lucía Rojas", Addresses: []string{"ana.rojas@delegados.example"}, Language: "es"},
-			{ID: "luis", Name: "Luis Eduardo Peña", Addresses: []string{"luis.pena@delegados.example"}, Language: "es"},
+			{ID: "ana", Name: "Ana Lucía Rojas", Addresses: []string{"ana.rojas@delegados.example"}, Language: "es", Role: "agent"},
+			{ID: "luis", Name: "Luis Eduardo Peña", Addresses: []string{"luis.pena@delegados.example"}, Language: "es", Role: "agent"},
 		},
 		Teams: []TeamConfig{{ID: "moodle", Name: "Soporte Moodle", Members: []string{"ana", "luis"}}},
 	}
@@ -306,7 +307,7 @@ func TestExampleIsComplete(t *testing.T) {
 // every default and limit, which panics if one is not well-formed.
 func tagsByKey() map[string]reflect.StructTag {
 	config := Config{OAuth: map[string]OAuthConfig{"": {}}, Accounts: make([]AccountConfig, 1),
-		Topics: make([]TopicConfig, 1), Agents: make([]AgentConfig, 1), Teams: make([]TeamConfig, 1)}
+		Topics: make([]TopicConfig, 1), Agents: make([]AgentConfig, 1), Teams: make([]TeamConfig, 1), Canned: make([]CannedConfig, 1)}
 	tags := map[string]reflect.StructTag{}
 	eachField(reflect.ValueOf(&config).Elem(), "", func(path string, tag reflect.StructTag, v reflect.Value) {
 		useDefault(tag, v)

@@ -15,6 +15,7 @@ type Table struct {
 	Topics  []*Topic // in the order of the file
 	Agents  []*Agent
 	Teams   []*Team
+	Canned  []*Canned
 
 	topicByAddress map[string]*Topic // by address key
 	topicByGroup   map[string]*Topic // by address key
@@ -43,6 +44,8 @@ type Topic struct {
 	Language     string
 	Autoresponse bool
 	Signature    string
+
+	needs map[ticket.Permission]Role
 }
 
 // Agent is someone who answers.
@@ -51,6 +54,7 @@ type Agent struct {
 	Name      string
 	Addresses []string // keys; the first is written to
 	Language  string
+	Role      Role
 }
 
 // Team is a group of agents.
@@ -78,7 +82,7 @@ func compile(config *Config, s *source, version string) *Table {
 	}
 	t.Zone, _ = zone(config.Desk.TimeZone) // was checked
 	for _, c := range config.Agents {
-		a := &Agent{ID: c.ID, Name: c.Name, Addresses: addressKeys(c.Addresses), Language: c.Language}
+		a := &Agent{ID: c.ID, Name: c.Name, Addresses: addressKeys(c.Addresses), Language: c.Language, Role: Role(c.Role)}
 		t.Agents = append(t.Agents, a)
 		t.agentByID[a.ID] = a
 		for _, key := range a.Addresses {
@@ -94,7 +98,7 @@ func compile(config *Config, s *source, version string) *Table {
 		topic := &Topic{
 			ID: c.ID, NameES: c.Name, NameEN: c.NameEN, Addresses: addressKeys(c.Addresses),
 			Groups: addressKeys(c.Groups), Agent: t.agentByID[c.Agent], Team: t.teamByID[c.Team], ReplyWithin: c.ReplyWithin.Std(),
-			Language: c.Language, Autoresponse: c.Autoresponse, Signature: c.Signature,
+			Language: c.Language, Autoresponse: c.Autoresponse, Signature: c.Signature, needs: needsOf(&config.Permissions, &c),
 		}
 		t.Topics = append(t.Topics, topic)
 		t.topicByID[topic.ID] = topic
@@ -123,6 +127,12 @@ func compile(config *Config, s *source, version string) *Table {
 		t.own[ticket.AddressKey(config.Desk.ReplyAddress)] = true
 	}
 	t.operators = t.agentsByID(config.Desk.Operators)
+	for _, a := range t.operators {
+		a.Role = RoleAdministrator
+	}
+	for _, c := range config.Canned {
+		t.Canned = append(t.Canned, &Canned{ID: c.ID, Name: c.Name, TextES: c.Text, TextEN: c.TextEN, topics: c.Topics})
+	}
 	return t
 }
 
