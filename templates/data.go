@@ -38,6 +38,29 @@ type Data struct {
 	Hint     string   // what to do about it
 	Thread   []Item   // earlier entries, newest first
 	Commands []string // what an agent can write on the first line, a command each
+
+	Title   string   // what the mail is about, where it is about no single thing
+	Lines   []string // what was done, a sentence each
+	Rows    []Row    // tickets
+	Actions []Action // what can be done with one tap
+}
+
+// Row is a ticket in a list.
+type Row struct {
+	Number, Subject string
+	Status          string // a ticket.Status, put into words by the templates
+	Requester       string
+	Assignee        string
+	Due             time.Time
+	Link            string // mailto:, to answer it; empty: none
+}
+
+// Action is something that can be done by sending a mail that is written
+// already.
+type Action struct {
+	Label   string
+	Command string // what the mail says
+	Link    string // mailto:
 }
 
 // Person is someone shown in a mail.
@@ -100,6 +123,13 @@ func Sample(lang string) Data {
 			{time.Date(2026, time.November, 23, 15, 2, 0, 0, zone), "María Peña", "request", "No puedo entrar al curso."},
 		},
 		Commands: []string{"/cerrar"},
+		Title:    "Sus solicitudes abiertas",
+		Lines:    []string{"La solicitud 003181 quedó cerrada.", "La solicitud 003181 quedó a cargo de Andrés Gómez."},
+		Rows: []Row{{
+			Number: "003175", Subject: "Clave de Turnitin", Status: "waiting", Requester: "Luis Rojas", Assignee: "Andrés Gómez",
+			Due: time.Date(2026, time.November, 27, 12, 0, 0, 0, zone), Link: "mailto:aulas@example.edu.co?subject=003175",
+		}},
+		Actions: []Action{{"Tomar", "/tomar", "mailto:aulas@example.edu.co?body=%2Ftomar"}, {"Cerrar", "/cerrar", "mailto:aulas@example.edu.co?body=%2Fcerrar"}},
 	}
 	if lang == "en" {
 		d.Desk, d.Topic, d.Subject, d.Assignee = "Help desk", "Virtual classrooms", "I can't get into the Algebra course", "Virtual classroom team"
@@ -110,6 +140,8 @@ func Sample(lang string) Data {
 		d.Signature = "Virtual classrooms\nhttps://ayuda.example.edu.co"
 		d.Separator = "--- Write your reply above this line · aezsa3tfoqqho2lofzxw6zdf ---"
 		d.Reason, d.Hint, d.Commands = "/closs", "/close", []string{"/close"}
+		d.Title, d.Lines = "Your open tickets", []string{"Request 003181 is closed.", "Request 003181 now belongs to Andrés Gómez."}
+		d.Actions = []Action{{"Take", "/take", "mailto:aulas@example.edu.co?body=%2Ftake"}, {"Close", "/close", "mailto:aulas@example.edu.co?body=%2Fclose"}}
 		d.Thread[0].Text, d.Thread[1].Text = "What is the link of the course?", "I can't get into the course."
 	}
 	return d

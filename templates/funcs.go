@@ -51,6 +51,7 @@ func functions(lang string) map[string]any {
 		"quote":     quote,
 		"body":      body,
 		"mso":       mso,
+		"mailto":    mailto,
 	}
 }
 
@@ -100,6 +101,14 @@ var quoteLines = strings.NewReplacer("\n", "\n> ", keptNewline, keptNewline+"> "
 
 // quote puts "> " before each line, as mail programs do.
 func quote(s string) string { return "> " + quoteLines.Replace(strings.TrimRight(s, "\n")) }
+
+// mailto lets a link through that opens a new mail, and no other.
+func mailto(link string) template.URL {
+	if !strings.HasPrefix(link, "mailto:") {
+		return ""
+	}
+	return template.URL(link)
+}
 
 // mso gives Outlook, which knows no max-width, a table of that width. They are
 // conditional comments, which html/template would take out of the template.

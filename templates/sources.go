@@ -91,7 +91,11 @@ func (src *sources) compile() (*Set, error) {
 	set := &Set{mails: map[string]*mail{}}
 	layouts := map[string]*htmltemplate.Template{}
 	for lang := range languages {
-		layout, err := htmltemplate.New(layoutFile).Funcs(functions(lang)).Parse(src.text[layoutFile])
+		layout := htmltemplate.New(layoutFile).Funcs(functions(lang))
+		_, err := layout.New(partsFile).Parse(src.text[partsFile])
+		if err == nil {
+			layout, err = layout.Parse(src.text[layoutFile])
+		}
 		if err != nil {
 			if len(layouts) == 0 {
 				src.explain(err)
@@ -224,7 +228,7 @@ func (src *sources) note(err error) {
 
 // fields lists what a template can show of a type.
 func fields(typeName string) []string {
-	for _, v := range []any{Data{}, Person{}, File{}, Item{}} {
+	for _, v := range []any{Data{}, Person{}, File{}, Item{}, Row{}, Action{}} {
 		t := reflect.TypeOf(v)
 		if t.Name() != typeName {
 			continue

@@ -27,6 +27,9 @@ var embedded embed.FS
 // layoutFile is the frame of every HTML mail.
 const layoutFile = "layout.html"
 
+// partsFile holds what several HTML mails are made of and no frame needs to know.
+const partsFile = "parts.html"
+
 // DefaultLanguage is used where a language has no templates.
 const DefaultLanguage = "es"
 
@@ -53,7 +56,7 @@ type mail struct {
 
 // toRequesters are the mails that requesters get. An agent's address is kept
 // out of them, whatever an administrator's template says.
-var toRequesters = []string{"confirmation", "answer", "closed"}
+var toRequesters = []string{"confirmation", "answer", "closed", "moved", "state"}
 
 // New parses the built-in templates and those of the folder overrideDir, whose
 // files replace the built-in ones of the same name; an empty overrideDir means
@@ -138,7 +141,7 @@ func (m *mail) render(d Data) (Mail, error) {
 func (d Data) oneLine() Data {
 	for _, s := range []*string{
 		&d.Desk, &d.Topic, &d.Hostname, &d.Number, &d.Tag, &d.Subject, &d.Assignee, &d.Separator, &d.Status,
-		&d.Requester.Name, &d.Requester.Address, &d.Agent.Name, &d.Agent.Address,
+		&d.Requester.Name, &d.Requester.Address, &d.Agent.Name, &d.Agent.Address, &d.Title,
 	} {
 		*s = oneLine(*s)
 	}
@@ -148,7 +151,21 @@ func (d Data) oneLine() Data {
 			d.Files[i].Name = oneLine(d.Files[i].Name)
 		}
 	}
+	d.Lines = allOneLine(d.Lines)
+	d.Rows = slices.Clone(d.Rows)
+	for i := range d.Rows {
+		r := &d.Rows[i]
+		r.Number, r.Subject, r.Requester, r.Assignee = oneLine(r.Number), oneLine(r.Subject), oneLine(r.Requester), oneLine(r.Assignee)
+	}
 	return d
+}
+
+func allOneLine(list []string) []string {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i] = oneLine(list[i])
+	}
+	return list
 }
 
 // oneLine folds white space and takes out control characters.

@@ -19,8 +19,8 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 var wantNames = []string{
-	"alarm", "answer", "closed", "confirmation", "held", "note", "notification", "notunderstood",
-	"reminder", "thirdparty", "undelivered", "update",
+	"alarm", "answer", "assigned", "closed", "confirmation", "held", "internal", "moved", "note", "notification", "notunderstood",
+	"reminder", "state", "thirdparty", "transcript", "undelivered", "update",
 }
 
 func builtIn(t testing.TB) *Set {
@@ -113,7 +113,7 @@ func checkMarkup(t *testing.T, page string, images ...string) {
 				t.Errorf("attribute %s=%q", a.Key, a.Val)
 			case a.Key == "src" && !slices.Contains(images, a.Val):
 				t.Errorf("image %q, want one of %q", a.Val, images)
-			case a.Key == "href" && !strings.HasPrefix(strings.ToLower(a.Val), "http://") && !strings.HasPrefix(strings.ToLower(a.Val), "https://"):
+			case a.Key == "href" && !strings.HasPrefix(strings.ToLower(a.Val), "http://") && !strings.HasPrefix(strings.ToLower(a.Val), "https://") && !strings.HasPrefix(a.Val, "mailto:") && a.Val != "":
 				t.Errorf("link to %q", a.Val)
 			}
 		}
@@ -177,6 +177,8 @@ func hostile() (d Data, evil string) {
 		Received: time.Unix(1, 0).UTC(), Due: time.Unix(1, 0).UTC(), Status: evil,
 		Reopened: true, Closed: true, Unverified: true, Reason: evil, Hint: evil,
 		Thread: []Item{{time.Unix(1, 0).UTC(), evil, evil, evil}}, Commands: []string{evil},
+		Title: evil, Lines: []string{evil, evil + "\nBcc: x"}, Actions: []Action{{evil, evil, evil}, {evil, evil, "mailto:x?body=\"><script>"}},
+		Rows: []Row{{Number: evil, Subject: evil + "\nBcc: x", Status: evil, Requester: evil, Assignee: evil, Due: time.Unix(1, 0).UTC(), Link: "javascript:x"}},
 	}, evil
 }
 

@@ -131,4 +131,7 @@ const (
 	EventReminded    = "reminded"
 	EventDropped     = "dropped"
 	EventReleased    = "released"
+	EventCommand     = "command" // Detail: the command's name
+	EventSeen        = "seen"    // an agent looked at it, or at a list; Detail: how
+	EventDeleted     = "deleted" // Digest: of the reason, which stands in the thread
 )

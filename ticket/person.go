@@ -18,6 +18,11 @@ type Person struct {
 	// Bounced is when mail to them last failed for good; automatic mail is
 	// withheld for a while after it.
 	Bounced time.Time `json:"bounced,omitzero"`
+	// Blocked is since when their mail is closed silently as spam.
+	Blocked time.Time `json:"blocked,omitzero"`
+	// Away is until when an agent gets no new tickets.
+	Away   time.Time `json:"away,omitzero"`
+	Labels []string  `json:"labels,omitempty"` // folded, sorted
 }
 
 // Role is what someone is to a ticket.

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -43,8 +44,17 @@ type Ticket struct {
 	Language  string   `json:"language"`
 	Requester PersonID `json:"requester"`
 
+	Priority Priority          `json:"priority,omitempty"`
+	Labels   []string          `json:"labels,omitempty"` // folded, sorted
+	Fields   map[string]string `json:"fields,omitempty"` // of the topic's form
+
 	Participants []Participant `json:"participants"`
 	Linked       []ID          `json:"linked,omitempty"`
+	MergedInto   ID            `json:"merged_into,omitzero"` // it goes on there
+	Merged       []ID          `json:"merged,omitempty"`     // those that go on here
+	Spam         bool          `json:"spam,omitempty"`
+	Deleted      time.Time     `json:"deleted,omitzero"` // hidden from everybody since
+	Helped       int8          `json:"helped,omitempty"` // what the requester said of the answer: 1 it helped, -1 it did not
 	Entries      uint32        `json:"entries"` // how many there are; the newest has this number
 
 	Created  time.Time `json:"created"`
@@ -57,6 +67,60 @@ type Ticket struct {
 	// when the next one goes out; zero: none will.
 	Reminded int       `json:"reminded,omitempty"`
 	RemindAt time.Time `json:"remind_at,omitzero"`
+	// DueFixed: a person has set Due; no rule changes it.
+	DueFixed bool `json:"due_fixed,omitempty"`
+	// Undo is how the ticket was before the last mail of commands.
+	Undo *Undo `json:"undo,omitempty"`
+}
+
+// Undo is what /undo takes back: the last change that an agent's mail made.
+type Undo struct {
+	By      PersonID `json:"by"`
+	Entry   uint32   `json:"entry"`   // the entry of that mail; a later one means that the ticket has moved on
+	Before  *Ticket  `json:"before"`  // without its own Undo
+	Blocked bool     `json:"blocked"` // the requester was blocked by it
+}
+
+// Priority is how urgent a ticket is. The zero value is normal.
+type Priority string
+
+const (
+	PriorityLow    Priority = "low"
+	PriorityNormal Priority = ""
+	PriorityHigh   Priority = "high"
+	PriorityUrgent Priority = "urgent"
+)
+
+var priorityWords = map[string]Priority{
+	"baja": PriorityLow, "low": PriorityLow, "normal": PriorityNormal, "media": PriorityNormal, "medium": PriorityNormal,
+	"alta": PriorityHigh, "high": PriorityHigh, "urgente": PriorityUrgent, "urgent": PriorityUrgent,
+}
+
+// ParsePriority reads a priority in Spanish or English.
+func ParsePriority(word string) (Priority, bool) {
+	p, ok := priorityWords[FoldWord(word)]
+	return p, ok
+}
+
+// Copy returns a ticket that shares nothing with this one that either may change.
+func (t *Ticket) Copy() *Ticket {
+	c := *t
+	c.Labels = slices.Clone(t.Labels)
+	c.Fields = maps.Clone(t.Fields)
+	c.Participants = slices.Clone(t.Participants)
+	for i := range c.Participants {
+		c.Participants[i].Thread = slices.Clone(c.Participants[i].Thread)
+	}
+	c.Linked = slices.Clone(t.Linked)
+	c.Merged = slices.Clone(t.Merged)
+	return &c
+}
+
+// Leave takes a person out of the ticket. It tells whether they took part.
+func (t *Ticket) Leave(id PersonID) bool {
+	before := len(t.Participants)
+	t.Participants = slices.DeleteFunc(t.Participants, func(p Participant) bool { return p.Person == id })
+	return len(t.Participants) < before
 }
 
 // SetStatus moves the ticket to a status. Moving to the present one is allowed

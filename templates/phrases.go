@@ -1,0 +1,149 @@
+package templates
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Phrase says something short in a language: what was done, why something was
+// not, the title of a list. {1}, {2} … in it stand for the arguments, which are
+// never looked into. An unknown key is shown as it is.
+func Phrase(lang, key string, args ...string) string {
+	text, ok := phrases[key][baseLanguage(lang)]
+	if !ok {
+		return key
+	}
+	pairs := make([]string, 0, 2*len(args))
+	for i, a := range args {
+		pairs = append(pairs, "{"+strconv.Itoa(i+1)+"}", a)
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// phrases by key and language.
+var phrases = map[string]map[string]string{
+	// What was done.
+	"did.sent":        {"es": "Su respuesta se le envió a {1}.", "en": "Your answer was sent to {1}."},
+	"did.delayed":     {"es": "Su respuesta saldrá hacia {1} a las {2}; hasta entonces /deshacer la retira.", "en": "Your answer leaves for {1} at {2}; until then /undo takes it back."},
+	"did.noted":       {"es": "Quedó una nota interna; no le llegó a quien hizo la solicitud.", "en": "An internal note was kept; the requester was not sent it."},
+	"did.closed":      {"es": "La solicitud quedó cerrada.", "en": "The request is closed."},
+	"did.resolved":    {"es": "La solicitud quedó resuelta.", "en": "The request is resolved."},
+	"did.waiting":     {"es": "La solicitud quedó a la espera de quien la hizo.", "en": "The request waits for the requester."},
+	"did.open":        {"es": "La solicitud quedó abierta.", "en": "The request is open."},
+	"did.answered":    {"es": "La solicitud quedó marcada como contestada.", "en": "The request is marked as answered."},
+	"did.unanswered":  {"es": "La solicitud quedó pendiente de respuesta.", "en": "The request is marked as not answered."},
+	"did.assigned":    {"es": "La solicitud quedó a cargo de {1}.", "en": "The request is now assigned to {1}."},
+	"did.released":    {"es": "La solicitud volvió a {1}.", "en": "The request went back to {1}."},
+	"did.transferred": {"es": "La solicitud pasó al tema {1}, a cargo de {2}.", "en": "The request moved to topic {1}, assigned to {2}."},
+	"did.referred":    {"es": "{1} participa ahora en la solicitud.", "en": "{1} now takes part in the request."},
+	"did.withdrawn":   {"es": "{1} ya no participa en la solicitud.", "en": "{1} no longer takes part in the request."},
+	"did.priority":    {"es": "Prioridad: {1}.", "en": "Priority: {1}."},
+	"did.due":         {"es": "Vence: {1}.", "en": "Due: {1}."},
+	"did.labelled":    {"es": "Etiquetas: {1}.", "en": "Labels: {1}."},
+	"did.marked":      {"es": "Etiquetas de {1}: {2}.", "en": "Labels of {1}: {2}."},
+	"did.subject":     {"es": "Asunto interno: {1}", "en": "Internal subject: {1}"},
+	"did.field":       {"es": "{1}: {2}", "en": "{1}: {2}"},
+	"did.requester":   {"es": "La solicitud es ahora de {1}.", "en": "The request is now {1}'s."},
+	"did.renamed":     {"es": "Quien hizo la solicitud se llama ahora {1}.", "en": "The requester's name is now {1}."},
+	"did.merged":      {"es": "Esta solicitud ({1}) quedó unida a la {2}, que es la que sigue.", "en": "This request ({1}) was merged into {2}, which goes on."},
+	"did.linked":      {"es": "Quedó vinculada con la solicitud {1}.", "en": "It is linked with request {1}."},
+	"did.split":       {"es": "El mensaje {1} es ahora la solicitud {2}.", "en": "Message {1} is now request {2}."},
+	"did.spam":        {"es": "La solicitud quedó cerrada como correo no deseado, y los correos de {1} se cerrarán en silencio.", "en": "The request is closed as junk, and mail from {1} will be closed silently."},
+	"did.deleted":     {"es": "La solicitud quedó borrada.", "en": "The request is deleted."},
+	"did.away":        {"es": "Está ausente hasta el {1}: las solicitudes nuevas van al equipo.", "en": "You are away until {1}: new requests go to the team."},
+	"did.back":        {"es": "Recibe solicitudes de nuevo.", "en": "You get requests again."},
+	"did.undone":      {"es": "Se deshizo lo de su correo de las {1}.", "en": "What your mail of {1} did was taken back."},
+	"did.unsent":      {"es": "Su respuesta no se envió.", "en": "Your answer was not sent."},
+	"did.toolate":     {"es": "Su respuesta ya había salido y no se puede retirar.", "en": "Your answer had left already and can't be taken back."},
+	"did.notagain":    {"es": "No se pudo deshacer: {1}", "en": "It could not be undone: {1}"},
+	"did.language":    {"es": "De ahora en adelante le escribimos en español.", "en": "From now on we write to you in English."},
+	"did.thanks":      {"es": "Gracias por decírnoslo.", "en": "Thank you for telling us."},
+
+	// Why nothing was done.
+	"no.unknown":   {"es": "{1}", "en": "{1}"},
+	"no.argument":  {"es": "{1}: falta decir {2}", "en": "{1}: it lacks the {2}"},
+	"no.extra":     {"es": "{1}: no lleva nada detrás; escriba el texto en la línea siguiente", "en": "{1}: nothing follows it; write the text on the next line"},
+	"no.allowed":   {"es": "{1}: usted no puede hacerlo en el tema {2}", "en": "{1}: you may not do that in topic {2}"},
+	"no.who":       {"es": "{1}: no hay agente, equipo ni dirección que se llame así", "en": "{1}: there is no agent, team or address of that name"},
+	"no.whoOf":     {"es": "{1}: puede ser {2}", "en": "{1}: it may be {2}"},
+	"no.topic":     {"es": "{1}: no hay tema que se llame así; los hay: {2}", "en": "{1}: there is no such topic; there are: {2}"},
+	"no.date":      {"es": "{1}: no se entiende la fecha", "en": "{1}: the date is not understood"},
+	"no.past":      {"es": "{1}: esa fecha ya pasó", "en": "{1}: that date is past"},
+	"no.priority":  {"es": "{1}: las prioridades son baja, normal, alta y urgente", "en": "{1}: priorities are low, normal, high and urgent"},
+	"no.number":    {"es": "{1}: no hay solicitud de ese número", "en": "{1}: there is no request of that number"},
+	"no.itself":    {"es": "{1}: es esta misma solicitud", "en": "{1}: it is this very request"},
+	"no.pair":      {"es": "{1}: escriba nombre=valor", "en": "{1}: write name=value"},
+	"no.entry":     {"es": "{1}: no hay mensaje de ese número en la solicitud; están en el historial", "en": "{1}: there is no message of that number in the request; the history lists them"},
+	"no.canned":    {"es": "{1}: no hay respuesta preparada que se llame así; las hay: {2}", "en": "{1}: there is no canned answer of that name; there are: {2}"},
+	"no.cannedOf":  {"es": "{1}: puede ser {2}", "en": "{1}: it may be {2}"},
+	"no.label":     {"es": "{1}: no la tiene", "en": "{1}: it is not there"},
+	"no.nobody":    {"es": "{1}: no participa en la solicitud", "en": "{1}: does not take part in the request"},
+	"no.requester": {"es": "{1}: es quien hizo la solicitud", "en": "{1}: is the requester"},
+	"no.own":       {"es": "{1}: es una dirección de la mesa de ayuda", "en": "{1}: is an address of the desk"},
+	"no.status":    {"es": "{1}: no se puede desde el estado en que está", "en": "{1}: not from the state that it is in"},
+	"no.new":       {"es": "{1}: solo sirve en un correo nuevo a un tema", "en": "{1}: only in a new mail to a topic"},
+	"no.together":  {"es": "{1}: debe ir sola, sin otras órdenes ni texto", "en": "{1}: it stands alone, without other commands or text"},
+	"no.undo":      {"es": "{1}: no hay nada suyo que deshacer en esta solicitud", "en": "{1}: there is nothing of yours to take back in this request"},
+	"no.moved":     {"es": "{1}: desde entonces llegó algo más a la solicitud", "en": "{1}: something has come in since"},
+	"no.empty":     {"es": "(el correo no dice nada)", "en": "(the mail says nothing)"},
+	"no.nothing":   {"es": "{1}: no hay texto que dejar", "en": "{1}: there is no text to keep"},
+	"no.lang":      {"es": "{1}: puede ser español o inglés", "en": "{1}: it may be Spanish or English"},
+	"no.confirm":   {"es": "{1}: la confirmación no es válida o ya se usó", "en": "{1}: the confirmation is not valid or was used"},
+	"ask.bare":     {"es": "Su correo dice solo «{1}», así que no se hizo nada todavía. ¿Es una orden o es la respuesta?", "en": "Your mail says only “{1}”, so nothing was done yet. Is it a command or the answer?"},
+	"ask.command":  {"es": "Es una orden", "en": "It is a command"},
+	"ask.answer":   {"es": "Es la respuesta", "en": "It is the answer"},
+	"ask.delete":   {"es": "¿Borrar la solicitud {1}? Motivo: {2}. Nadie la verá más. Si no la confirma, no se borra.", "en": "Delete request {1}? Reason: {2}. Nobody will see it any more. Unless you confirm, it stays."},
+	"ask.confirm":  {"es": "Sí, borrarla", "en": "Yes, delete it"},
+
+	// Titles.
+	"title.done":        {"es": "Hecho:", "en": "Done:"},
+	"title.show":        {"es": "Conversación de la solicitud {1}", "en": "Conversation of request {1}"},
+	"title.history":     {"es": "Historial de la solicitud {1}", "en": "History of request {1}"},
+	"title.others":      {"es": "Otras solicitudes de {1}", "en": "Other requests of {1}"},
+	"title.mine":        {"es": "Sus solicitudes", "en": "Your requests"},
+	"title.team":        {"es": "Solicitudes de su equipo", "en": "Requests of your team"},
+	"title.overdue":     {"es": "Solicitudes vencidas", "en": "Overdue requests"},
+	"title.waiting":     {"es": "A la espera de quien las hizo", "en": "Waiting for the requester"},
+	"title.search":      {"es": "Solicitudes que hablan de «{1}»", "en": "Requests that speak of “{1}”"},
+	"title.none":        {"es": "No hay ninguna.", "en": "There are none."},
+	"title.more":        {"es": "Hay más; aquí van las {1} más recientes.", "en": "There are more; these are the {1} newest."},
+	"title.help":        {"es": "Lo que puede escribir en la primera línea", "en": "What you can write on the first line"},
+	"title.assigned":    {"es": "{1} le asignó la solicitud {2}.", "en": "{1} assigned request {2} to you."},
+	"title.teamed":      {"es": "{1} pasó la solicitud {2} a {3}.", "en": "{1} gave request {2} to {3}."},
+	"title.transferred": {"es": "{1} trasladó la solicitud {2} al tema {3}.", "en": "{1} moved request {2} to topic {3}."},
+	"title.referred":    {"es": "{1} le pide participar en la solicitud {2}.", "en": "{1} asks you to take part in request {2}."},
+	"title.both":        {"es": "{1} y {2} contestaron la solicitud {3} casi al tiempo; las dos respuestas se enviaron.", "en": "{1} and {2} answered request {3} at nearly the same time; both answers were sent."},
+	"title.behalf":      {"es": "Se abrió la solicitud {1} a nombre de {2}. Si no fue usted, escriba /spam.", "en": "Request {1} was opened in the name of {2}. If it was not you, write /spam."},
+	"title.digest":      {"es": "Resumen del {1}", "en": "Digest of {1}"},
+	"title.state":       {"es": "Estado de su solicitud {1}", "en": "State of your request {1}"},
+	"title.states":      {"es": "Sus solicitudes", "en": "Your requests"},
+	"title.open":        {"es": "Esta persona tiene otra solicitud abierta: {1}, «{2}».", "en": "This person has another open request: {1}, “{2}”."},
+	"title.merged":      {"es": "Su solicitud {1} sigue en la {2}, que trata de lo mismo.", "en": "Your request {1} goes on in {2}, which is about the same."},
+	"line.status":       {"es": "Estado: {1}", "en": "State: {1}"},
+	"line.assignee":     {"es": "La atiende: {1}", "en": "Assigned to: {1}"},
+	"line.updated":      {"es": "Última novedad: {1}", "en": "Latest news: {1}"},
+	"line.due":          {"es": "Respuesta prevista: {1}", "en": "Answer expected: {1}"},
+	"line.limited":      {"es": "Si tiene solicitudes con nosotros, le escribimos a la dirección con la que las hizo.", "en": "If you have requests with us, we have written to the address that you made them with."},
+
+	// Words.
+	"word.low": {"es": "baja", "en": "low"}, "word.normal": {"es": "normal", "en": "normal"},
+	"word.high": {"es": "alta", "en": "high"}, "word.urgent": {"es": "urgente", "en": "urgent"},
+	"word.requester": {"es": "quien hizo la solicitud", "en": "the requester"},
+	"word.desk":      {"es": "la mesa de ayuda", "en": "the desk"},
+
+	// What stands in the thread.
+	"event.command":  {"es": "{1}: {2}", "en": "{1}: {2}"},
+	"event.helped":   {"es": "Quien hizo la solicitud dijo que la respuesta le sirvió.", "en": "The requester said that the answer helped."},
+	"event.unhelped": {"es": "Quien hizo la solicitud dijo que la respuesta no le sirvió.", "en": "The requester said that the answer did not help."},
+	"event.merged":   {"es": "{1} unió la solicitud {2} a esta.", "en": "{1} merged request {2} into this one."},
+	"event.linked":   {"es": "{1} la vinculó con la solicitud {2}.", "en": "{1} linked it with request {2}."},
+	"event.split":    {"es": "{1} la separó de la solicitud {2}.", "en": "{1} split it off request {2}."},
+
+	// Buttons.
+	"act.take": {"es": "Tomar", "en": "Take"}, "act.note": {"es": "Nota interna", "en": "Internal note"},
+	"act.close": {"es": "Cerrar", "en": "Close"}, "act.transfer": {"es": "Trasladar", "en": "Transfer"},
+	"act.undo": {"es": "Deshacer", "en": "Undo"}, "act.help": {"es": "Ayuda", "en": "Help"},
+	"act.merge":  {"es": "Unirla a la {1}", "en": "Merge it into {1}"},
+	"act.status": {"es": "Para saber cómo va, responda", "en": "To see how it is going, reply"},
+	"act.helped": {"es": "Me sirvió", "en": "It helped"}, "act.nothelped": {"es": "No me sirvió", "en": "It did not help"},
+}
