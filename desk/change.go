@@ -23,6 +23,7 @@ type change struct {
 	people   []*ticket.Person // new ones
 	touched  []*ticket.Person // known ones of whom something has changed
 	entries  []*ticket.Entry
+	sides    []*side // other tickets that it touches
 	letters  []*letter
 	events   []ticket.Event
 	held     *store.HeldRow
@@ -36,6 +37,24 @@ type change struct {
 	facts []fact
 
 	placeholder string // stands for a new ticket's number until it is known
+}
+
+// side is another ticket that a change touches.
+type side struct {
+	ticket      *ticket.Ticket
+	revision    uint64 // in the snapshot; 0: it is new
+	entries     []*ticket.Entry
+	placeholder string // of a new one's number
+}
+
+// beside has another ticket changed too, and returns it.
+func (c *change) beside(t *ticket.Ticket, entries ...*ticket.Entry) *side {
+	s := &side{ticket: t, revision: t.Revision, entries: entries}
+	for _, e := range entries {
+		e.At = c.now
+	}
+	c.sides = append(c.sides, s)
+	return s
 }
 
 type fact struct {
@@ -86,6 +105,18 @@ func (c *change) check(tx *store.Tx, m *ticket.Message) error {
 			return errStale
 		}
 	}
+	for _, s := range c.sides {
+		if s.revision == 0 {
+			continue
+		}
+		t, err := tx.Ticket(s.ticket.ID)
+		if err != nil {
+			return err
+		}
+		if t.Revision != s.revision {
+			return errStale
+		}
+	}
 	for _, p := range c.people {
 		if _, err := tx.PersonByAddress(p.Address.Addr); !errors.Is(err, store.ErrNotFound) {
 			return orStale(err)
@@ -109,11 +140,14 @@ func orStale(err error) error {
 func (c *change) copy() *change {
 	n := *c
 	if c.ticket != nil {
-		t := *c.ticket
-		t.Participants = slices.Clone(t.Participants)
-		n.ticket = &t
+		n.ticket = c.ticket.Copy()
 	}
 	n.entries = cloneAll(c.entries)
+	n.sides = cloneAll(c.sides)
+	for _, s := range n.sides {
+		s.ticket = s.ticket.Copy()
+		s.entries = cloneAll(s.entries)
+	}
 	n.letters = cloneAll(c.letters)
 	for _, l := range n.letters {
 		out := *l.out
@@ -215,6 +249,23 @@ func (c *change) write(tx *store.Tx, s *Setting, m *ticket.Message) error {
 }
 
 func (c *change) writeTicket(tx *store.Tx, s *Setting) error {
+	for _, side := range c.sides {
+		if side.revision == 0 {
+			n, err := tx.NextNumber(ticket.Number(s.Table.Config.Desk.FirstNumber))
+			if err != nil {
+				return err
+			}
+			side.ticket.Number = n
+			c.fill(side.placeholder, n)
+			for i := range side.ticket.Participants {
+				p := &side.ticket.Participants[i]
+				p.Subject = strings.ReplaceAll(p.Subject, side.placeholder, n.String())
+			}
+		}
+		if err := c.store(tx, side.ticket, side.entries); err != nil {
+			return err
+		}
+	}
 	if c.ticket == nil {
 		return nil
 	}
@@ -223,37 +274,54 @@ func (c *change) writeTicket(tx *store.Tx, s *Setting) error {
 		if err != nil {
 			return err
 		}
-		c.number(n)
+		c.ticket.Number, c.outcome.Number = n, n
+		c.fill(c.placeholder, n)
 	}
-	c.ticket.Updated = c.now
-	for _, e := range c.entries {
-		if err := tx.AddEntry(c.ticket, e); err != nil {
+	return c.store(tx, c.ticket, c.entries)
+}
+
+// store writes a ticket with what is new in its thread.
+func (c *change) store(tx *store.Tx, t *ticket.Ticket, entries []*ticket.Entry) error {
+	t.Updated = c.now
+	for _, e := range entries {
+		if err := tx.AddEntry(t, e); err != nil {
 			return err
 		}
 		if e.MessageID != "" {
-			ref := store.MessageRef{Ticket: c.ticket.ID, Entry: e.Seq, Person: e.Author}
+			ref := store.MessageRef{Ticket: t.ID, Entry: e.Seq, Person: e.Author}
 			if err := tx.IndexMessageID(e.MessageID, ref); err != nil {
 				return err
 			}
 		}
 	}
-	return tx.PutTicket(c.ticket)
+	if t.Undo != nil && t.Undo.Entry == 0 {
+		t.Undo.Entry = t.Entries
+	}
+	return tx.PutTicket(t)
 }
 
-// number puts a new ticket's number where the placeholder stands.
-func (c *change) number(n ticket.Number) {
-	c.ticket.Number = n
-	c.outcome.Number = n
-	for i := range c.ticket.Participants {
-		p := &c.ticket.Participants[i]
-		p.Subject = strings.ReplaceAll(p.Subject, c.placeholder, n.String())
+// fill puts a new ticket's number where its placeholder stands: in the thread
+// and in mails that are finished but for it.
+func (c *change) fill(placeholder string, n ticket.Number) {
+	number := n.String()
+	if c.ticket != nil {
+		for i := range c.ticket.Participants {
+			p := &c.ticket.Participants[i]
+			p.Subject = strings.ReplaceAll(p.Subject, placeholder, number)
+		}
+	}
+	for _, e := range c.entries {
+		if e.Kind != ticket.EntryEvent {
+			continue // people's words don't know it
+		}
+		e.Text = strings.ReplaceAll(e.Text, placeholder, number)
 	}
 	for _, l := range c.letters {
-		l.out.Subject = strings.ReplaceAll(l.out.Subject, c.placeholder, n.String())
+		l.out.Subject = strings.ReplaceAll(l.out.Subject, placeholder, number)
 		l.out.Size = 0
 		for i := range l.out.Chunks {
 			chunk := &l.out.Chunks[i]
-			chunk.Literal = bytes.ReplaceAll(chunk.Literal, []byte(c.placeholder), []byte(n.String()))
+			chunk.Literal = bytes.ReplaceAll(chunk.Literal, []byte(placeholder), []byte(number))
 			l.out.Size += int64(len(chunk.Literal)) + chunk.Length
 		}
 	}

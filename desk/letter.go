@@ -30,6 +30,8 @@ type letter struct {
 	data     templates.Data
 	files    []ticket.File
 	draft    ticket.Draft
+	token    string           // as it stands in the separator line
+	wait     time.Duration    // before it leaves
 	out      *ticket.Outgoing // once composed
 }
 
@@ -50,7 +52,11 @@ func (d *Desk) begin(c *change, s *Setting, template string, class ticket.Class,
 		l.lang = to.Language
 	}
 	expires := c.now.Add(asDuration(s.Table.Config.Desk.TokenLifetime))
+	inside := template == "internal"
 	mint := func(p ticket.Purpose) string {
+		if inside && p != ticket.PurposeBounce {
+			p = p.Inside()
+		}
 		return d.keys.Mint(ticket.Token{Ticket: t.ID, Person: to.ID, Purpose: p, Expires: expires})
 	}
 	l.draft = ticket.Draft{
@@ -70,10 +76,11 @@ func (d *Desk) begin(c *change, s *Setting, template string, class ticket.Class,
 		l.draft.ReplyTo = ticket.WithPlus(base, mint(ticket.PurposeReply))
 		l.draft.EnvelopeFrom = ticket.WithPlus(base, mint(ticket.PurposeBounce))
 	}
+	l.token = ticket.SeparatorToken(mint(ticket.PurposeSeparator))
 	l.data = templates.Data{
 		Desk: s.Table.Config.Desk.Name, Hostname: s.Table.Config.Desk.Hostname,
 		Number: number, Tag: "[#" + number + "]", Subject: t.Subject,
-		Assignee: assigneeName(s.Table, t), Separator: ticket.SeparatorToken(mint(ticket.PurposeSeparator)),
+		Assignee: assigneeName(s.Table, t), Separator: l.token,
 		Received: s.local(c.now), Status: string(t.Status),
 	}
 	if !t.Due.IsZero() {
@@ -179,7 +186,7 @@ func (d *Desk) composeOne(c *change, s *Setting, l *letter) error {
 	l.out = &ticket.Outgoing{
 		Person: l.to.ID, Class: l.class, EnvelopeFrom: l.draft.EnvelopeFrom, To: l.draft.To.Addr,
 		Subject: l.draft.Subject, MessageID: l.draft.MessageID, State: ticket.OutgoingWaiting,
-		Created: c.now, NextTry: c.now, Chunks: chunks,
+		Created: c.now, NextTry: c.now.Add(l.wait), Chunks: chunks,
 	}
 	for _, chunk := range chunks {
 		l.out.Size += int64(len(chunk.Literal)) + chunk.Length

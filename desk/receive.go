@@ -55,9 +55,16 @@ func (s seen) equal(o seen) bool {
 // means that it was not taken or that the outcome is unknown; offering it again
 // is harmless.
 func (d *Desk) Receive(ctx context.Context, m *ticket.Message) (ticket.Outcome, error) {
-	done, err := d.apply(ctx, m, func(tx *store.Tx, s *Setting) (*change, error) {
-		return d.plan(tx, s, m, replay{})
-	})
+	var done *change
+	var err error
+	for range 3 { // what a command takes back may leave at this very moment
+		done, err = d.apply(ctx, m, func(tx *store.Tx, s *Setting) (*change, error) {
+			return d.plan(tx, s, m, replay{})
+		})
+		if !errors.Is(err, errStale) {
+			break
+		}
+	}
 	if err != nil && isPoison(ctx, err) {
 		// It would fail again each time that it is offered, and hold up what
 		// comes after it. It is kept for a person to look at.

@@ -99,24 +99,18 @@ const bounceRest = 7 * 24 * time.Hour
 // must not answer it.
 func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person, text string) error {
 	reason := ""
-	limit := p.setting.Table.Config.Desk.AutomaticPerHour
-	switch sent, err := p.tx.CountAutomatic(requester.Address.Key(), p.now.Add(-hour)); {
-	case err != nil:
-		return err
+	switch {
 	case !p.m.AutoReplyAllowed:
 		reason = "an automatic answer is not allowed: " + p.m.KindReason
 	case !topic.Autoresponse:
 		reason = "topic " + topic.ID + " sends none"
-	case p.setting.Table.Own(requester.Address.Addr):
-		reason = "the sender is an address of the desk"
-	case p.now.Before(requester.Bounced.Add(bounceRest)):
-		reason = "mail to this address came back as undeliverable"
-	case sent >= limit:
-		reason = "the hour's limit of automatic mail to this address is reached"
 	}
 	if reason != "" {
 		p.fact("not confirmed", ticket.LogReason, reason)
 		return nil
+	}
+	if ok, err := p.mayWriteTo(requester); !ok || err != nil {
+		return err
 	}
 	l := p.letter("confirmation", ticket.ClassConfirmation, topic, requester, ticket.RoleRequester)
 	if requester.Consent.IsZero() {
@@ -126,6 +120,26 @@ func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person, text s
 	}
 	p.noted = append(p.noted, requester.Address.Key())
 	return nil
+}
+
+// mayWriteTo tells whether a person may be sent automatic mail at present.
+func (p *planner) mayWriteTo(person *ticket.Person) (bool, error) {
+	reason := ""
+	limit := p.setting.Table.Config.Desk.AutomaticPerHour
+	switch sent, err := p.tx.CountAutomatic(person.Address.Key(), p.now.Add(-hour)); {
+	case err != nil:
+		return false, err
+	case p.setting.Table.Own(person.Address.Addr):
+		reason = "the sender is an address of the desk"
+	case p.now.Before(person.Bounced.Add(bounceRest)):
+		reason = "mail to this address came back as undeliverable"
+	case sent >= limit:
+		reason = "the hour's limit of automatic mail to this address is reached"
+	}
+	if reason != "" {
+		p.fact("not confirmed", ticket.LogReason, reason)
+	}
+	return reason == "", nil
 }
 
 // otherTopics are the further topics that the same delivery is addressed to.

@@ -32,6 +32,7 @@ type evidence struct {
 	person ticket.PersonID // whom the token was sent to; 0: no token
 	cited  []ticket.ID     // other tickets that are named by weaker evidence
 	bounce *ticket.Token   // it came to a signed bounce address
+	inside bool            // it answers a mail whose replies stay inside
 }
 
 // thread looks for the ticket that the message belongs to. Tokens are believed
@@ -40,11 +41,9 @@ type evidence struct {
 func (p *planner) thread() (evidence, error) {
 	var ev evidence
 	take := func(by int, t ticket.Token) error {
-		found, err := p.tx.Ticket(t.Ticket)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil // a restored desk may not know the ticket any more
-		} else if err != nil {
-			return err
+		found, err := p.current(t.Ticket)
+		if found == nil || err != nil {
+			return err // a restored desk may not know the ticket any more
 		}
 		switch {
 		case ev.ticket == nil:
@@ -56,10 +55,14 @@ func (p *planner) thread() (evidence, error) {
 		}
 		return nil
 	}
-	check := func(by int, token string, purpose ticket.Purpose) error {
+	// direct: it stands in what is answered, and not in what that quotes or cites.
+	check := func(by int, token string, purpose ticket.Purpose, direct bool) error {
 		t, err := p.desk.keys.Check(token, purpose, p.now)
 		if err != nil {
-			return nil // forged, expired or none: as if it were not there
+			if t, err = p.desk.keys.Check(token, purpose.Inside(), p.now); err != nil {
+				return nil // forged, expired or none: as if it were not there
+			}
+			ev.inside = ev.inside || direct
 		}
 		return take(by, t)
 	}
@@ -69,20 +72,20 @@ func (p *planner) thread() (evidence, error) {
 		if t, err := p.desk.keys.Check(detail, ticket.PurposeBounce, p.now); err == nil && ev.bounce == nil {
 			ev.bounce = &t
 		}
-		if err := check(byReplyAddress, detail, ticket.PurposeReply); err != nil {
+		if err := check(byReplyAddress, detail, ticket.PurposeReply, true); err != nil {
 			return ev, err
 		}
 	}
 	parents := p.m.Parents()
-	for _, id := range parents {
+	for i, id := range parents {
 		if token, ok := ticket.MessageIDToken(id); ok {
-			if err := check(byMessageIDToken, token, ticket.PurposeMessageID); err != nil {
+			if err := check(byMessageIDToken, token, ticket.PurposeMessageID, i == 0); err != nil {
 				return ev, err
 			}
 		}
 	}
-	for _, token := range p.m.Separators {
-		if err := check(bySeparator, token, ticket.PurposeSeparator); err != nil {
+	for i, token := range p.m.Separators {
+		if err := check(bySeparator, token, ticket.PurposeSeparator, i == 0); err != nil {
 			return ev, err
 		}
 	}
@@ -109,6 +112,27 @@ func (p *planner) thread() (evidence, error) {
 		}
 	}
 	return ev, nil
+}
+
+// current finds the ticket with an id, or the one that it was merged into; nil
+// when there is none any more.
+func (p *planner) current(id ticket.ID) (*ticket.Ticket, error) {
+	for range 10 { // merged again and again; a circle can't be made
+		t, err := p.tx.Ticket(id)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if !t.Deleted.IsZero() {
+			return nil, nil
+		}
+		if t.MergedInto.IsZero() {
+			return t, nil
+		}
+		id = t.MergedInto
+	}
+	return nil, nil
 }
 
 func (ev *evidence) cite(id ticket.ID) {

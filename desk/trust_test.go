@@ -106,7 +106,7 @@ func TestForgedAgent(t *testing.T) {
 func TestAgentWithDMARCPass(t *testing.T) {
 	o := open(t)
 	_, _, notification := o.opened()
-	l := reply(notification, "Ana Ruiz <ana.ruiz@virtual.example>", "Listo.") // another of her addresses
+	l := reply(notification, "Ana Ruiz <ana.ruiz@virtual.example>", "Ya quedó.") // another of her addresses
 	l.envelope = byIMAP(1)
 	l.headers = append(l.headers, "Authentication-Results: mx.virtual.example;\r\n dkim=pass header.d=x; dmarc=pass (p=reject) header.from=virtual.example")
 	if out := o.send(l); out.Event != ticket.EventAnswered {
@@ -119,9 +119,9 @@ func TestExpiredTokenIsAsNone(t *testing.T) {
 	o := open(t)
 	n, _, notification := o.opened()
 	o.pass(401 * 24 * time.Hour)
-	l := reply(notification, ana, "Listo.")
+	l := reply(notification, ana, "Ya quedó.")
 	l.subject, l.headers = "Sin etiqueta", nil
-	l.text = "Listo."
+	l.text = "Ya quedó."
 	if out := o.send(l); out.Event != ticket.EventTicketed || out.Number == n {
 		t.Fatalf("outcome %+v: mail to an expired address is taken as if it had none", out)
 	}
@@ -225,7 +225,7 @@ func TestRequesterFromAnotherAddress(t *testing.T) {
 	if !entries[1].Unverified {
 		t.Error("the entry is not marked as unverified")
 	}
-	o.send(reply(update, ana, "Listo."))
+	o.send(reply(update, ana, "Ya quedó."))
 	mails := o.sent()
 	o.only(mails, "laura@estudiantes.example")
 	if len(mails) != 1 {

@@ -70,6 +70,15 @@ func (w words) greet(name string) string {
 	return w.greeting + ", " + name + ":"
 }
 
+// LongDate writes a time in words, in its own zone, with the hour.
+func LongDate(lang string, t time.Time) string { return languages[baseLanguage(lang)].longDate(t) }
+
+// LongDay is LongDate without the hour.
+func LongDay(lang string, t time.Time) string {
+	day, _, _ := strings.Cut(LongDate(lang, t), ",")
+	return day
+}
+
 func isName(s string) bool {
 	if s == "" || len(s) > 60 {
 		return false

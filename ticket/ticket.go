@@ -52,10 +52,12 @@ type Ticket struct {
 	Linked       []ID          `json:"linked,omitempty"`
 	MergedInto   ID            `json:"merged_into,omitzero"` // it goes on there
 	Merged       []ID          `json:"merged,omitempty"`     // those that go on here
+	Referred     []string      `json:"referred,omitempty"`   // agents and teams who take part beside whoever has it, by id
+	Moved        bool          `json:"moved,omitempty"`      // the requester was told of a transfer
 	Spam         bool          `json:"spam,omitempty"`
 	Deleted      time.Time     `json:"deleted,omitzero"` // hidden from everybody since
 	Helped       int8          `json:"helped,omitempty"` // what the requester said of the answer: 1 it helped, -1 it did not
-	Entries      uint32        `json:"entries"` // how many there are; the newest has this number
+	Entries      uint32        `json:"entries"`          // how many there are; the newest has this number
 
 	Created  time.Time `json:"created"`
 	Updated  time.Time `json:"updated"`
@@ -113,6 +115,11 @@ func (t *Ticket) Copy() *Ticket {
 	}
 	c.Linked = slices.Clone(t.Linked)
 	c.Merged = slices.Clone(t.Merged)
+	c.Referred = slices.Clone(t.Referred)
+	if t.Undo != nil {
+		undo := *t.Undo
+		c.Undo = &undo
+	}
 	return &c
 }
 

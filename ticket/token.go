@@ -21,7 +21,21 @@ const (
 	PurposeMessageID Purpose = 2 // in our Message-IDs
 	PurposeSeparator Purpose = 3 // in the separator line of our mails
 	PurposeBounce    Purpose = 4 // in the envelope sender
+	PurposeConfirm   Purpose = 7 // behind a command that needs a second word
 )
+
+// The purposes of the tokens of mails whose reply stays inside: a reply to an
+// internal note is a note, however relays have treated its headers.
+const (
+	PurposeInsideReply     = inside + PurposeReply
+	PurposeInsideMessageID = inside + PurposeMessageID
+	PurposeInsideSeparator = inside + PurposeSeparator
+
+	inside Purpose = 8
+)
+
+// Inside is the purpose for the same place in a mail whose reply stays inside.
+func (p Purpose) Inside() Purpose { return p | inside }
 
 // Token is what a signed token says: who it was sent to, about which ticket.
 // It identifies a person and grants nothing: their present role does that.

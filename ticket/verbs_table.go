@@ -64,7 +64,7 @@ var Verbs = []Verb{
 	{Name: CommandRequester, Spanish: []string{"solicitante", "usuario"}, English: []string{"requester"}, Takes: TakesText, Required: true, Needs: MayAssign,
 		ArgumentES: "dirección, o nombre=…", ArgumentEN: "address, or name=…",
 		DoesES: "cambiar quién hizo la solicitud, o corregir su nombre", DoesEN: "change the requester, or correct their name"},
-	{Name: CommandMerge, Spanish: []string{"unir-a", "unir", "fusionar", "unir-con"}, English: []string{"merge-into", "merge"}, Takes: TakesNumber, Required: true, Needs: MayMerge, Undo: true,
+	{Name: CommandMerge, Spanish: []string{"unir-a", "unir", "fusionar", "unir-con"}, English: []string{"merge-into", "merge"}, Takes: TakesNumber, Required: true, Needs: MayMerge,
 		ArgumentES: "número", ArgumentEN: "number",
 		DoesES: "unir esta solicitud a otra, que es la que sigue", DoesEN: "merge this ticket into another, which goes on"},
 	{Name: CommandLink, Spanish: []string{"vincular", "relacionar", "enlazar"}, English: []string{"link", "relate"}, Takes: TakesNumber, Required: true, Undo: true,
