@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"buzon/desk"
 	"buzon/mailpipe"
 	"buzon/routing"
@@ -71,18 +73,29 @@ addresses = ["olga@privada.example"]
 id = "todos"
 name = "Todos"
 members = ["beto", "ana"]
+[[canned]]
+id = "clave"
+name = "Restablecer la clave"
+text = "Hola, {name}: use el enlace de la solicitud {number}. {agent}"
+text_en = "Hello, {name}: use the link of request {number}. {agent}"
+[[canned]]
+id = "turnitin"
+name = "Clave de Turnitin"
+text = "Turnitin"
+topics = ["pregrado"]
 `
 
 // office is a desk with its store, a clock that can be set, and a reader of what
 // it sends.
 type office struct {
-	t     *testing.T
-	desk  *desk.Desk
-	store *store.Store
-	mu    sync.Mutex
-	now   time.Time
-	count int
-	read  uint64 // outbox rows up to this id were looked at
+	t       *testing.T
+	desk    *desk.Desk
+	store   *store.Store
+	setting desk.Setting
+	mu      sync.Mutex
+	now     time.Time
+	count   int
+	read    uint64 // outbox rows up to this id were looked at
 }
 
 func open(t *testing.T) *office {
@@ -96,6 +109,7 @@ func open(t *testing.T) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.setting = desk.Setting{Table: table, Templates: tmpl}
 	log := slog.New(slog.DiscardHandler)
 	data := t.TempDir()
 	if o.store, err = store.Open(data, store.Options{Now: o.clock, Log: log}); err != nil {
@@ -116,7 +130,7 @@ func open(t *testing.T) *office {
 		Understand: func(raw []byte) *ticket.Message {
 			return mailpipe.Understand(raw, mailpipe.Options{Own: o.desk.Own, Group: o.desk.Table().Group, Hostname: "mesa.virtual.example"})
 		},
-	}, desk.Setting{Table: table, Templates: tmpl})
+	}, o.setting)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,6 +281,21 @@ func (o *office) none(why string) {
 		o.t.Errorf("%s: no mail was to be sent, got %v", why, addressees(mails))
 	}
 }
+
+func (o *office) outgoing(id uint64) *ticket.Outgoing {
+	o.t.Helper()
+	var row *ticket.Outgoing
+	err := o.store.View(func(tx *store.Tx) (err error) {
+		row, err = tx.Outgoing(id)
+		return err
+	})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return row
+}
+
+func compare(a, b any) string { return cmp.Diff(a, b) }
 
 func (o *office) ticket(n ticket.Number) (*ticket.Ticket, []*ticket.Entry) {
 	o.t.Helper()

@@ -242,15 +242,27 @@ func (o *orders) requesterIs(c ticket.Command) error {
 	return nil
 }
 
-// tellParty writes to agents that the ticket is now theirs too, with the thread,
-// and not to the one who has done it.
+// tellParty writes to agents that the ticket is now theirs too, and to the
+// operators when all of them are away.
 func (o *orders) tellParty(agents []*routing.Agent, title string, args []string, reason string) error {
+	present := slices.DeleteFunc(slices.Clone(agents), o.isAway)
+	if len(present) == 0 {
+		present = o.setting.Table.Operators()
+	}
+	return o.tellEach(present, title, args, reason)
+}
+
+// tellEach writes to agents what became of a ticket, with the thread, and not to
+// the one who has done it.
+func (o *orders) tellEach(agents []*routing.Agent, title string, args []string, reason string) error {
 	thread, err := o.earlier(o.ticket, 5)
 	if err != nil {
 		return err
 	}
-	told := 0
-	tell := func(agent *routing.Agent) error {
+	for _, agent := range agents {
+		if agent == o.who.agent {
+			continue
+		}
 		person, err := o.agentPerson(agent)
 		if err != nil {
 			return err
@@ -264,27 +276,6 @@ func (o *orders) tellParty(agents []*routing.Agent, title string, args []string,
 		}
 		l.data.Thread = thread
 		l.steps(o.ticket, agent, o.topic)
-		told++
-		return nil
-	}
-	for _, agent := range agents {
-		if agent == o.who.agent || o.isAway(agent) {
-			continue
-		}
-		if err := tell(agent); err != nil {
-			return err
-		}
-	}
-	if told > 0 || slices.Contains(agents, o.who.agent) {
-		return nil
-	}
-	for _, agent := range o.setting.Table.Operators() { // everyone else is away
-		if agent == o.who.agent {
-			continue
-		}
-		if err := tell(agent); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func (o *orders) askBare(c ticket.Command) error {
 	})
 	l := o.toAgent("transcript")
 	l.data.Title = o.say("ask.bare", o.text)
-	l.action(o.say("ask.command"), c.Line)
+	l.action(o.say("ask.command"), c.Verb().Word(o.lang))
 	l.action(o.say("ask.answer"), ticket.VerbNamed(ticket.CommandAnswer).Word(o.lang)+"\n"+o.text)
 	o.event(ticket.Event{Kind: ticket.EventHeld, Person: o.who.person.ID, Detail: "command"})
 	o.change.outcome = o.outcome(ticket.EventHeld, "command or answer: "+o.text)

@@ -2,8 +2,10 @@ package desk
 
 import (
 	"errors"
+	"slices"
 	"time"
 
+	"buzon/routing"
 	"buzon/store"
 	"buzon/ticket"
 )
@@ -25,9 +27,15 @@ func (o *orders) undo(c ticket.Command) error {
 	if err != nil {
 		return err
 	}
+	had := o.involved()
 	if err := o.restore(c, u.Before); err != nil {
 		return err
 	}
+	have := o.involved()
+	had = slices.DeleteFunc(had, func(a *routing.Agent) bool { return slices.Contains(have, a) })
+	o.tell = append(o.tell, func() error {
+		return o.tellEach(had, "title.undone", []string{o.who.agent.Name, t.Number.String()}, "")
+	})
 	if u.Blocked {
 		person, err := o.personByID(t.Requester)
 		if err != nil {

@@ -112,6 +112,7 @@ var phrases = map[string]map[string]string{
 	"title.teamed":      {"es": "{1} pasó la solicitud {2} a {3}.", "en": "{1} gave request {2} to {3}."},
 	"title.transferred": {"es": "{1} trasladó la solicitud {2} al tema {3}.", "en": "{1} moved request {2} to topic {3}."},
 	"title.referred":    {"es": "{1} le pide participar en la solicitud {2}.", "en": "{1} asks you to take part in request {2}."},
+	"title.undone":      {"es": "{1} deshizo su orden: la solicitud {2} ya no está a su cargo.", "en": "{1} took the order back: request {2} is no longer yours."},
 	"title.both":        {"es": "{1} y {2} contestaron la solicitud {3} casi al tiempo; las dos respuestas se enviaron.", "en": "{1} and {2} answered request {3} at nearly the same time; both answers were sent."},
 	"title.behalf":      {"es": "Se abrió la solicitud {1} a nombre de {2}. Si no fue usted, escriba /spam.", "en": "Request {1} was opened in the name of {2}. If it was not you, write /spam."},
 	"title.digest":      {"es": "Resumen del {1}", "en": "Digest of {1}"},

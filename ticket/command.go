@@ -131,7 +131,7 @@ func BareCommand(text string) (Command, bool) {
 	line := strings.Trim(text, blanks+".!")
 	word := FoldWord(line)
 	if name, ok := bareWords[word]; ok {
-		return Command{Name: name, Args: []string{}, Line: "/" + word}, true
+		return Command{Name: name, Args: []string{}, Line: line}, true
 	}
 	return Command{}, false
 }
