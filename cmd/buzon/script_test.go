@@ -22,6 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"buzon/control"
+	"buzon/internal/mailclient"
 	"buzon/internal/postoffice"
 	"buzon/mailpipe"
 	"buzon/routing"
@@ -62,6 +63,7 @@ func TestScripts(t *testing.T) {
 			"deliver":  deliver,
 			"await":    await,
 			"reply":    replyTo,
+			"order":    order,
 			"nothing":  nothing,
 			"smtp":     dialogue,
 		},
@@ -282,6 +284,23 @@ func replyTo(ts *testscript.TestScript, _ bool, args []string) {
 		args[0], to, seen.Subject, hash(args[0]+ts.ReadFile(args[2])), seen.MessageID, strings.Join(refs, "> <"), time.Now().Format(time.RFC1123Z),
 		ts.ReadFile(args[2]), seen.From.Addr, strings.ReplaceAll(strings.TrimSpace(seen.Text), "\n", "\n> "))
 	ts.Check(smtp.SendMail(ts.Getenv("LISTEN"), nil, args[0], []string{to}, crlf(text)))
+}
+
+// order CLIENT FROM MAIL LINE…: answers a received mail as a mail program does, in
+// the form of CLIENT (see internal/mailclient), with the lines above or below the
+// quote.
+func order(ts *testscript.TestScript, _ bool, args []string) {
+	client, ok := mailclient.Named(args[0])
+	if !ok {
+		ts.Fatalf("there is no client %s", args[0])
+	}
+	shown, err := mailclient.Read([]byte(ts.ReadFile(args[2])))
+	ts.Check(err)
+	raw, to := client.Write(shown, mailclient.Reply{
+		From: "<" + args[1] + ">", Text: strings.Join(args[3:], "\n"), Date: time.Now(),
+		MessageID: hash(strings.Join(args, " ")+shown.MessageID) + "@cliente.example",
+	})
+	ts.Check(smtp.SendMail(ts.Getenv("LISTEN"), nil, args[1], []string{to}, raw))
 }
 
 // nothing USER PATTERN: no mail in the mailbox matches. Only meaningful after a
