@@ -133,14 +133,18 @@ func statusRecipient(h header) (ticket.BouncedRecipient, bool) {
 		Status:     findStatus(h.get("status")),
 		Diagnostic: statusDiagnostic(h.get("diagnostic-code")),
 	}
-	original := statusAddress(h.get("original-recipient"))
-	if r.Address == "" || !strings.Contains(r.Address, "@") && strings.Contains(original, "@") {
-		r.Address = original
-	}
-	if actual := statusAddress(h.get("x-actual-recipient")); r.Address == "" || !strings.Contains(r.Address, "@") && strings.Contains(actual, "@") {
-		r.Address = actual
+	for _, other := range []string{"original-recipient", "x-actual-recipient"} {
+		if addr := statusAddress(h.get(other)); r.Address == "" || !isQualified(r.Address) && isQualified(addr) {
+			r.Address = addr // the final one is known to the reporting server only
+		}
 	}
 	return r, r.Address != "" || r.Action != "" || r.Diagnostic != "" && r.Status != ""
+}
+
+// isQualified tells an address with a whole domain name, as mail is sent to.
+func isQualified(addr string) bool {
+	_, domain, ok := strings.Cut(addr, "@")
+	return ok && strings.Contains(domain, ".")
 }
 
 // statusAction reads an Action field (RFC 3464, section 2.3.3), also in words

@@ -38,6 +38,11 @@ func recipientsByText(m *ticket.Message, head header, text bounceBody) []ticket.
 			add(addr)
 		}
 	}
+	if _, domain, ok := strings.Cut(m.From.Addr, "@"); ok && len(found) == 0 && isDaemon(m.From) {
+		for _, local := range announcedNames(text.said) {
+			add(local + "@" + domain)
+		}
+	}
 	if len(found) == 0 { // the returned message says to whom it was sent
 		s := scanner{raw: []byte(text.returned), leaf: -1}
 		_, pos := lineAt(s.raw, 0)
@@ -89,8 +94,7 @@ func announcedAddresses(text string) []string {
 	for _, line := range strings.Split(text, "\n") {
 		low := strings.ToLower(cutBytes(line, maxMarker))
 		switch {
-		case containsAny(low, []string{"following recipient", "following address", "following user", "siguientes destinatarios", "siguiente destinatario",
-			"siguientes direcciones", "folgenden empfänger", "destinataires suivants", "seguintes destinatários"}):
+		case containsAny(low, announcements):
 			announced = 4
 		case announced > 0 && strings.TrimSpace(low) != "":
 			announced--
@@ -98,6 +102,30 @@ func announcedAddresses(text string) []string {
 				list = append(list, addr)
 				announced = 8
 			}
+		}
+	}
+	return list
+}
+
+// announcements stand above the recipients that a bounce is about.
+var announcements = []string{"following recipient", "following address", "following user", "siguientes destinatarios", "siguiente destinatario",
+	"siguientes direcciones", "folgenden empfänger", "destinataires suivants", "seguintes destinatários"}
+
+// announcedNames are the indented words below an announcement: users of the
+// server that writes, which leaves its own domain out.
+func announcedNames(text string) []string {
+	var list []string
+	announced := false
+	for _, line := range strings.Split(text, "\n") {
+		name := strings.TrimSpace(line)
+		switch low := strings.ToLower(cutBytes(line, maxMarker)); {
+		case containsAny(low, announcements):
+			announced = true
+		case name == "":
+		case announced && (line[0] == ' ' || line[0] == '\t') && isAddress(name+"@example.org"):
+			list = append(list, name)
+		default:
+			announced = false
 		}
 	}
 	return list

@@ -98,7 +98,7 @@ func looksLikeBounce(m *ticket.Message, head header, text bounceBody) bool {
 	said := strings.ToLower(cutBytes(text.said, 8000))
 	titled := containsAny(subject, bounceSubjects)
 	told := containsAny(said, bounceTexts)
-	returned := text.returned != "" || hasReturned(m)
+	returned := text.returned != "" || hasReturned(m) || isHeaded(said)
 	switch {
 	case isMailerDaemon(m.From):
 		return titled || told || returned || len(leadingAddresses(text.said)) > 0
@@ -109,11 +109,35 @@ func looksLikeBounce(m *ticket.Message, head header, text bounceBody) bool {
 	case isNullPath(head): // redirected mail of people has that too
 		code := findStatus(text.said) != "" || replyCode(said) != ""
 		return told && (titled && (returned || code) || returned && (code || isRobotName(localPart(m.From.Addr))))
+	case isSystem(m.From) && titled && told && head.get("in-reply-to") == "":
+		return true
 	default:
 		// a person who asks about a failed mail pastes all of it
 		return titled && told && returned && head.get("in-reply-to") == "" && (m.From.Addr == "" || isRobotName(localPart(m.From.Addr)) ||
 			strings.Contains(localPart(m.From.Addr), "smtp") || head.has("precedence") || head.has("auto-submitted"))
 	}
+}
+
+// isHeaded tells whether the text, in lower case, begins with a drawn title such
+// as "--- Non-Delivery Report ---".
+func isHeaded(said string) bool {
+	title, _, _ := strings.Cut(strings.TrimSpace(said), "\n")
+	title = strings.TrimSpace(title)
+	inner := strings.Trim(title, "-=*# ")
+	return len(title)-len(inner) > 4 && len(inner) < 60 && containsAny(inner, bounceSubjects)
+}
+
+// isSystem tells a sender that is the machine's administrator by name: a person
+// may write under it too.
+func isSystem(from ticket.Address) bool {
+	for _, s := range []string{localPart(from.Addr), strings.ToLower(from.Name)} {
+		switch strings.NewReplacer(".", "", "-", "", "_", "", " ", "", `"`, "").Replace(s) {
+		case "systemadministrator", "administradordelsistema", "administradordesistema", "administradordosistema", "systemadministratör", "administrateursystème",
+			"systemadministratorin", "amministratoredisistema", "sysadmin", "administrator", "administrador", "mailadministrator", "administradordecorreo":
+			return true
+		}
+	}
+	return false
 }
 
 // isMailerDaemon tells a sender that no person uses.
@@ -172,8 +196,10 @@ func saysDelayed(subject, said string) bool {
 	switch {
 	case containsAny(said, givenUpWords):
 		return false
-	case containsAny(subject, []string{"delay", "warning:", "retrasad", "retraso", "demorad", "verzöger", "atrasad", "retardé"}):
+	case containsAny(subject, []string{"delay", "retrasad", "retraso", "demorad", "verzöger", "atrasad", "retardé"}):
 		return true
+	case strings.Contains(subject, "warning:"): // some warn of what they gave up
+		return containsAny(said, delayedWords) || !containsAny(subject+said, []string{"user unknown", "unknown user", "no such user"})
 	}
 	return !containsAny(subject, []string{"returned mail", "failure", "undeliver"}) && containsAny(said, delayedWords)
 }

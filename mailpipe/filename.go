@@ -6,8 +6,11 @@ import (
 	"strings"
 )
 
-// maxAttachmentName is the longest attachment name in octets, its extension included.
-const maxAttachmentName = 120
+// maxAttachmentName is the longest attachment name in octets, its extension
+// included: what the usual file systems take (255), with room for a number or a
+// folder's mark before it. A name in Chinese or Cyrillic has two or three octets
+// a letter.
+const maxAttachmentName = 200
 
 // cleanFileName makes a decoded name safe to show and to store under on any
 // system: no path, control, bidi or invisible characters, no names that Windows

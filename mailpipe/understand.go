@@ -91,9 +91,11 @@ func Understand(raw []byte, opt Options) (m *ticket.Message) {
 }
 
 // lineFeeds makes line feeds of the carriage returns of a message that has no
-// other line ends, as old Macintosh files have. Offsets stay the same.
+// other line ends, as old Macintosh files have; one line feed at the very end,
+// which an editor or a transport added, is no other. Offsets stay the same.
 func lineFeeds(raw []byte) []byte {
-	if bytes.IndexByte(raw, '\n') >= 0 || bytes.IndexByte(raw, '\r') < 0 {
+	text := bytes.TrimSuffix(raw, []byte{'\n'})
+	if bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(bytes.TrimSuffix(text, []byte{'\r'}), '\r') < 0 {
 		return raw
 	}
 	return bytes.ReplaceAll(raw, []byte{'\r'}, []byte{'\n'})
