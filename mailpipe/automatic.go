@@ -1,6 +1,7 @@
 package mailpipe
 
 import (
+	"slices"
 	"strings"
 
 	"buzon/ticket"
@@ -14,6 +15,9 @@ func automatic(m *ticket.Message, s *skeleton, head header) (reason string, sure
 		if p.isType("text", "calendar") && strings.EqualFold(p.param("method"), "reply") {
 			return "calendar reply (RFC 5546)", true
 		}
+	}
+	if slices.Contains(m.Warnings, warnCalendar+"reply") { // inside a winmail.dat
+		return "calendar reply", true
 	}
 	for _, name := range autoHeaders {
 		if value := strings.ToLower(head.get(name)); value != "" && value != "no" && value != "false" && value != "0" {

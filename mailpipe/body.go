@@ -42,6 +42,7 @@ type piece struct {
 	html  bool
 	image string
 	ready string
+	files []span // uuencoded files in the body of the leaf, which are no text
 }
 
 func newReading(raw []byte, parts []part) *reading {
@@ -83,8 +84,12 @@ func (r *reading) body() string {
 	return text
 }
 
-// warnEncrypted begins the warning about content that only its reader can read.
-const warnEncrypted = "encrypted: "
+const (
+	// warnEncrypted begins the warning about content that only its reader can read.
+	warnEncrypted = "encrypted: "
+	// warnCalendar begins the one that names an invitation's method (RFC 5546).
+	warnCalendar = "calendar: "
+)
 
 // warn notes a warning once.
 func (r *reading) warn(text string) {
@@ -176,11 +181,15 @@ func (r *reading) leaf(i int) []piece {
 		return nil // for machines; Bounce holds what it says
 	}
 	if r.isBody(i, &disposition, name) {
-		return []piece{{leaf: i, html: p.sub == "html" || p.sub == "x-amp-html"}}
+		body := piece{leaf: i, html: p.sub == "html" || p.sub == "x-amp-html"}
+		if !body.html {
+			body.files = r.uuencoded(i)
+		}
+		return []piece{body}
 	}
 	if c, ok := r.open(i, name); c != nil {
 		var pieces []piece
-		if !c.signed {
+		if !c.whole {
 			r.packedText = cmp.Or(r.packedText, c.text)
 		} else if c.text != "" {
 			pieces = []piece{{leaf: i, ready: c.text}}
@@ -229,7 +238,7 @@ func (r *reading) attach(i int, disposition *media, name string) ticket.Attachme
 		a.Charset = ""
 	}
 	if method := token(p.param("method")); method != "" && p.isType("text", "calendar") {
-		r.warn("calendar: " + method)
+		r.warn(warnCalendar + method)
 	}
 	related := p.parent >= 0 && r.parts[p.parent].sub == "related"
 	a.Inline = disposition.kind == "inline" || disposition.kind == "" && a.ContentID != "" && related
@@ -283,24 +292,6 @@ func (r *reading) inventName(i int) string {
 	return "adjunto" + ext
 }
 
-// decodedSize estimates the decoded size of a body without decoding it.
-func decodedSize(body []byte, enc string) int64 {
-	if enc != "base64" {
-		return int64(len(body))
-	}
-	body = bytes.TrimSpace(body)
-	n := len(body)
-	line, next := lineAt(body, 0)
-	if next < n {
-		n -= (n - 1) / next * (next - len(bytes.TrimRight(line, "\r"))) // lines are of one length
-	}
-	padding := 0
-	for padding < 2 && padding < len(body) && body[len(body)-1-padding] == '=' {
-		padding++
-	}
-	return max(int64(n/4*3+n%4*3/4-padding), 0)
-}
-
 // join renders pieces as one text.
 func (r *reading) join(pieces []piece) string {
 	for len(pieces) > 0 && pieces[len(pieces)-1].image != "" {
@@ -327,7 +318,7 @@ func (r *reading) text(piece piece) string {
 		return piece.ready
 	}
 	p := &r.parts[piece.leaf]
-	b := p.body.of(r.raw)
+	b := without(p.body.of(r.raw), piece.files)
 	if p.encoding == "base64" {
 		b = b[:min(len(b), 2*maxText)]
 	}
@@ -335,6 +326,9 @@ func (r *reading) text(piece piece) string {
 	charset := p.param("charset")
 	if charset == "" && piece.html {
 		charset = metaCharset(b)
+	}
+	if isUTF7(charsetLabel(charset)) {
+		r.warn("UTF-7: not decoded, shown as it is written")
 	}
 	text, odd := decodeCharset(b, charset)
 	r.oddCharset = r.oddCharset || odd

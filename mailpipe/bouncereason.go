@@ -52,7 +52,7 @@ var causes = []cause{
 		"not a valid", "is not valid", "invalid address", "address invalid", "address rejected", "not recognized", "not recognised", "isn't found", "wasn't found", "not found", "no se encontró", "no se ha encontrado", "no encontrado", "no se reconoce", "desconocid",
 		"unknown or illegal", "illegal user", "illegal alias", "invalid user", "user invalid", "username", "no valid recipients", "no user", "no local mailbox", "mailbox for", "no mailbox", "not a user", "bad recipient", "badrecipienttype",
 		"non-existent", "nonexistent", "could not be found", "couldn't be found", "cannot be found", "can't be found", "unknown in", "unbekannt", "inconnu", "não existe", "sconosciut", "not known", "has no mailbox", "no matches to nameserver", "delivery to the following recipients failed", "all recipients refused",
-		"no one by that name", "who is not", "not match any", "no recipient", "recipients refused", "unknown", "not our user", "we do not relay for user", "no such person", "nobody"}},
+		"no one by that name", "who is not", "not match any", "no recipient", "recipients refused", "unknown", "not our user", "we do not relay for user", "no such person", "nobody", "userid"}},
 	{"4.4.7", ticket.BounceExpired, []string{"retry time"}},
 	{"5.4.7", ticket.BounceExpired, []string{"timeout exceeded", "queue too long", "time expired", "message expired", "too long in queue", "too long in the queue", "giving up after", "envelope expired",
 		"could not be delivered for", "couldn't be delivered for", "has been in the queue", "was not delivered within", "timed out waiting", "delivery timeout", "failed after i sent the message", "maximum time", "time limit", "expired",

@@ -43,6 +43,9 @@ func returnedAt(text string) int {
 	for rest := text; rest != ""; {
 		line, tail, _ := strings.Cut(rest, "\n")
 		low := strings.ToLower(strings.TrimSpace(cutBytes(line, 200)))
+		if strings.HasPrefix(low, "your message reads") && pos > 0 {
+			return pos
+		}
 		ruled := strings.HasPrefix(low, "--") || strings.HasPrefix(low, "==") || strings.HasPrefix(low, "**") || strings.HasPrefix(low, "#")
 		if ruled || strings.HasSuffix(low, ":") || strings.HasSuffix(low, ".") || strings.HasSuffix(low, "-") {
 			for _, mark := range returnedMarks {

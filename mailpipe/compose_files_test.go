@@ -81,7 +81,7 @@ func TestFiles(t *testing.T) {
 		{"notas.txt", "", "año\r\nfin"},
 		{"q.txt", "", "año \r\n"},
 		{"vacio.txt", "", ""},
-		{strings.Repeat("😀", 28) + ".docx", "", "x"},
+		{strings.Repeat("😀", 48) + ".docx", "", "x"},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d files, not %d", len(got), len(want))

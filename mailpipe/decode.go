@@ -169,38 +169,59 @@ func unhex(c byte) byte {
 	return c - '0'
 }
 
-// decodeUU reads the first uuencoded file of a body.
-func decodeUU(src []byte) []byte {
-	var out []byte
-	started := false
-	for pos := 0; pos < len(src); {
-		line, next := lineAt(src, pos)
-		pos = next
-		line = bytes.TrimRight(line, "\r")
-		switch {
-		case !started:
-			started = bytes.HasPrefix(line, []byte("begin "))
-			continue
-		case len(line) == 0:
-			continue
-		case string(line) == "end":
-			return out
+// decodedSize tells the decoded size of a body without decoding it. That of
+// base64 is an estimate: its lines are taken to be of one length.
+func decodedSize(body []byte, enc string) int64 {
+	switch enc {
+	case "base64":
+	case "quoted-printable":
+		return quotedSize(body)
+	case "x-uuencode":
+		for _, f := range findUU(body) {
+			return f.size
 		}
-		want := int(line[0]-' ') & 63
-		var chunk []byte
-		for i := 1; i < len(line); i += 4 {
-			var v uint32
-			for j := i; j < i+4; j++ {
-				v <<= 6
-				if j < len(line) {
-					v |= uint32(line[j]-' ') & 63
-				}
-			}
-			chunk = append(chunk, byte(v>>16), byte(v>>8), byte(v))
-		}
-		out = append(out, chunk[:min(want, len(chunk))]...)
+		return 0
+	default:
+		return int64(len(body))
 	}
-	return out
+	body = bytes.TrimSpace(body)
+	n := len(body)
+	line, next := lineAt(body, 0)
+	if next < n {
+		n -= (n - 1) / next * (next - len(bytes.TrimRight(line, "\r"))) // lines are of one length
+	}
+	padding := 0
+	for padding < 2 && padding < len(body) && body[len(body)-1-padding] == '=' {
+		padding++
+	}
+	return max(int64(n/4*3+n%4*3/4-padding), 0)
+}
+
+// quotedSize counts what decodeQuotedPrintable would return.
+func quotedSize(body []byte) int64 {
+	size := int64(len(body))
+	for pos := 0; pos < len(body); {
+		i := bytes.IndexByte(body[pos:], '=')
+		if i < 0 {
+			break
+		}
+		pos += i + 1
+		if pos+1 < len(body) && isHex(body[pos]) && isHex(body[pos+1]) {
+			size -= 2
+			pos += 2
+			continue
+		}
+		end := pos
+		for end < len(body) && (body[end] == ' ' || body[end] == '\t' || body[end] == '\r') {
+			end++
+		}
+		if end == len(body) || body[end] == '\n' { // a soft line break
+			end = min(end+1, len(body))
+			size -= int64(end - pos + 1)
+			pos = end
+		}
+	}
+	return size
 }
 
 // decodeWords decodes the encoded words of a header value (RFC 2047) and guesses

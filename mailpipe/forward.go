@@ -174,6 +174,8 @@ func setForwarded(f *ticket.Forwarded, label labelKind, value string) {
 		}
 	case labelTo:
 		f.To = append(f.To, withAddress(parseAddresses(plainAddress(value)))...)
+	case labelCc:
+		f.Cc = append(f.Cc, withAddress(parseAddresses(plainAddress(value)))...)
 	case labelDate:
 		if f.Date = readDate(value); f.Date.IsZero() {
 			f.Date = readSpokenDate(value)

@@ -172,3 +172,18 @@ func TestStubs(t *testing.T) {
 		t.Error("an ordinary text is taken for a stub")
 	}
 }
+
+// TestForwardCopies: who else had got the original is kept, from a shown header
+// and from an attached message.
+func TestForwardCopies(t *testing.T) {
+	shown := "From: ana@x.example\nSubject: RV: Acta\n\nPara su trámite.\n\n________________________________\nDe: Deca <d@x.example>\n" +
+		"Enviado: lunes, 3 de marzo de 2025 9:00\nPara: ana@x.example\nCC: Luis <luis@x.example>; Eva <eva@x.example>\nAsunto: Acta\n\nAdjunto.\n"
+	attached := "From: ana@x.example\nSubject: RV: Acta\nContent-Type: multipart/mixed; boundary=B\n\n--B\nContent-Type: message/rfc822\n\n" +
+		"From: Deca <d@x.example>\nTo: ana@x.example\nCc: Luis <luis@x.example>, Eva <eva@x.example>\nSubject: Acta\n\nAdjunto.\n--B--\n"
+	for _, raw := range []string{shown, attached} {
+		f := Understand([]byte(raw), Options{}).Forwarded
+		if f == nil || len(f.To) != 1 || len(f.Cc) != 2 || f.Cc[0].Addr != "luis@x.example" || f.Cc[1].Name != "Eva" || f.Text != "Adjunto." {
+			t.Errorf("%q: %+v", raw, f)
+		}
+	}
+}

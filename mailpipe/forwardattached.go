@@ -26,7 +26,7 @@ func (r *reading) attachedForward() *ticket.Forwarded {
 		return nil
 	}
 	return &ticket.Forwarded{
-		From: m.From, To: m.To, Subject: m.Subject, Date: m.Date,
+		From: m.From, To: m.To, Cc: m.Cc, Subject: m.Subject, Date: m.Date,
 		Text: withoutMarks(newReading(raw, s.parts).body()),
 	}
 }

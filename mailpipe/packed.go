@@ -14,15 +14,16 @@ const (
 )
 
 // container is an attachment that holds what other programs send as parts of the
-// message: winmail.dat, or a message inside its own signature.
+// message: winmail.dat, or a message inside its own signature or compressed.
 type container struct {
 	text  string // with the marks of htmlToText
 	files []packedFile
+	notes []string // what a reader should know
 	// damaged tells that not all of it could be read.
 	damaged bool
-	// signed: its text is the message's. That of a winmail.dat is a copy of what
+	// whole: its text is the message's. That of a winmail.dat is a copy of what
 	// other parts say, if there are any.
-	signed bool
+	whole bool
 }
 
 // packedFile is a file inside a container.
@@ -55,6 +56,9 @@ func openContainer(content []byte, depth int) (c *container, note string) {
 			return nil, ""
 		}
 		c = &container{text: m.body(), damaged: m.damaged}
+		if method := m.method(); method != "" {
+			c.notes = append(c.notes, warnCalendar+method)
+		}
 		c.addTNEF(m)
 		return c, ""
 	}
@@ -62,7 +66,11 @@ func openContainer(content []byte, depth int) (c *container, note string) {
 	case kind == cmsEncrypted:
 		return nil, warnEncrypted + "S/MIME"
 	case kind == cmsSigned && len(bytes.TrimSpace(inner)) > 0:
-		return openSigned(inner, depth), ""
+		return openWhole(inner, depth, "signed: S/MIME, not verified"), ""
+	case kind == cmsCompressed && len(bytes.TrimSpace(inner)) > 0:
+		return openWhole(inner, depth, "compressed: S/MIME"), ""
+	case kind == cmsCompressed:
+		return nil, "compressed: S/MIME that can't be unpacked, or is too large"
 	}
 	return nil, ""
 }
@@ -111,15 +119,17 @@ func firstName(names ...string) string {
 	return ""
 }
 
-// openSigned reads the message inside a signature; nil: it is over a budget.
-func openSigned(inner []byte, depth int) *container {
+// openWhole reads the message inside a signature or a compression, and notes that
+// it was there; nil: it is over a budget.
+func openWhole(inner []byte, depth int, note string) *container {
 	s := scan(inner)
 	if s.over != "" {
 		return nil
 	}
 	r := newReading(inner, s.parts)
 	r.depth = depth
-	c := &container{text: r.body(), signed: true}
+	c := &container{text: r.body(), whole: true}
+	c.notes = append([]string{note}, r.warnings...)
 	for _, a := range r.attachments {
 		c.files = append(c.files, packedFile{a, func() []byte {
 			content, _ := decodeAttachment(inner, a, depth)
@@ -143,8 +153,8 @@ func (r *reading) open(i int, name string) (c *container, ok bool) {
 	if c == nil {
 		return nil, false
 	}
-	if c.signed {
-		r.warn("signed: S/MIME, not verified")
+	for _, n := range c.notes {
+		r.warn(n)
 	}
 	for n, f := range c.files {
 		if r.packed >= maxPacked {

@@ -140,7 +140,7 @@ func TestDecodeCharset(t *testing.T) {
 		{"Petici\xc3\xb3n", "", "Petición", false}, {"Petici\xf3n", "", "Petición", false}, {"Petici\xf3n", "utf-8", "Petición", false},
 		{"Petici\xf3n \x93x\x94", "iso-8859-1", "Petición “x”", false}, {"Petici\xf3n", "x-marciano", "Petición", true},
 		{"\x82Petici", "cp850", "éPetici", false}, {"\x83c\x81[\x83\x8b", "shift_jis", "ツール", false}, {"\xa4 5", "iso-8859-15", "€ 5", false},
-		{"1+1 +- 2, Petici+APM-n+ADw", "utf-7", "1+1 + 2, Petición<", false}, {"\x83c\x81[\x83\x8b", "iso-2022-jp", "ツール", false}, {"P\x00e\x00", "utf-16le", "Pe", false}, {"\xfe\xff\x00P", "utf-16", "P", false},
+		{"+ADw-script+AD4-", "utf-7", "+ADw-script+AD4-", false}, {"+ADw-b", "Unicode-1-1-UTF-7", "+ADw-b", false}, {"+ADw-b", "cp65000", "+ADw-b", false}, {"\x83c\x81[\x83\x8b", "iso-2022-jp", "ツール", false}, {"P\x00e\x00", "utf-16le", "Pe", false}, {"\xfe\xff\x00P", "utf-16", "P", false},
 		{"peticiones \xc3\xa1\xc3\xa9\xc3\xad \xff fin", "utf-8", "peticiones áéí \uFFFD fin", false}, {"\x1b$B%D!<%k\x1b(B", "iso-2022-jp", "ツール", false},
 		{"texto", "\"UTF-8\"", "texto", false},
 	} {
@@ -158,6 +158,15 @@ func TestDecodeTransfer(t *testing.T) {
 	} {
 		if got := string(decodeTransfer([]byte(c.body), c.enc)); got != c.want {
 			t.Errorf("%s of %q: %q", c.enc, c.body, got)
+		}
+	}
+}
+
+// TestQuotedSize: what is counted is what is decoded.
+func TestQuotedSize(t *testing.T) {
+	for _, body := range []string{"", "a=C3=B1o=\r\n fin=\n", "mal=zz =", "a=  \nb", "===\n=\n", "a= b=\r", "=C3", "=C", "=\r\r\nx"} {
+		if got, want := decodedSize([]byte(body), "quoted-printable"), len(decodeQuotedPrintable([]byte(body))); got != int64(want) {
+			t.Errorf("%q: %d, want %d", body, got, want)
 		}
 	}
 }

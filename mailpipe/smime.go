@@ -2,6 +2,8 @@ package mailpipe
 
 import (
 	"bytes"
+	"compress/zlib"
+	"io"
 	"strings"
 )
 
@@ -36,30 +38,57 @@ const (
 )
 
 // readCMS finds out what a CMS object is, and the message in it if it is only
-// signed (RFC 8551, section 3.5.2). The signature is not verified. It reads DER
-// and BER, and takes time linear in the length.
+// signed (RFC 8551, section 3.5.2) or compressed (RFC 3274). The signature is not
+// verified. It reads DER and BER, and takes time linear in the length.
 func readCMS(b []byte) (kind cmsKind, inner []byte) {
 	b = berEnter(b, berSequence)
 	oid, rest := berValue(b, berOID)
+	second := byte(berSet) // of SignedData: the digests' algorithms
 	switch {
 	case bytes.Equal(oid, oidSigned):
+		kind = cmsSigned
 	case bytes.Equal(oid, oidEnveloped), bytes.Equal(oid, oidEncrypted), bytes.Equal(oid, oidAuthEnveloped):
 		return cmsEncrypted, nil
 	case bytes.Equal(oid, oidCompressed):
-		return cmsCompressed, nil
+		kind, second = cmsCompressed, berSequence // the algorithm: zlib is the only one
 	default:
 		return cmsUnknown, nil
 	}
-	signed := berEnter(berEnter(rest, berExplicit), berSequence)
-	_, signed = berValue(signed, berInteger) // version
-	algorithms, size := berHeader(signed)
-	if algorithms.tag != berSet || algorithms.indefinite || algorithms.size > len(signed)-size {
-		return cmsSigned, nil
+	data := berEnter(berEnter(rest, berExplicit), berSequence)
+	_, data = berValue(data, berInteger) // version
+	algorithms, size := berHeader(data)
+	if algorithms.tag != second || algorithms.indefinite || algorithms.size < 0 || algorithms.size > len(data)-size {
+		return kind, nil
 	}
-	content := berEnter(signed[size+algorithms.size:], berSequence)
+	content := berEnter(data[size+algorithms.size:], berSequence)
 	_, content = berValue(content, berOID)
 	inner, _ = berOctetString(berEnter(content, berExplicit), 0)
-	return cmsSigned, inner
+	if kind == cmsCompressed {
+		return kind, inflate(inner)
+	}
+	return kind, inner
+}
+
+// Bounds of what is unpacked from a compressed message: a small one may be packed
+// well, a large one may not, so that no mail grows far beyond its size in memory.
+const (
+	maxInflated   = 16 << 20 // octets
+	inflatedFloor = 1 << 20  // octets that any may have
+	maxInflation  = 10       // times the compressed size, beyond the floor
+)
+
+// inflate unpacks zlib data (RFC 1950); nil: it is none, broken, or over a bound.
+func inflate(packed []byte) []byte {
+	z, err := zlib.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil
+	}
+	bound := min(maxInflated, max(inflatedFloor, maxInflation*len(packed)))
+	out, err := io.ReadAll(io.LimitReader(z, int64(bound)+1))
+	if err != nil || len(out) > bound {
+		return nil
+	}
+	return out
 }
 
 // berHead is the identifier and length of one element (X.690, section 8.1).

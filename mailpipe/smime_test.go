@@ -2,6 +2,7 @@ package mailpipe
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/asn1"
 	"encoding/base64"
 	"slices"
@@ -51,6 +52,16 @@ func signedBER(inner string) []byte {
 		noSigners)))
 }
 
+func compressedDER(inner string) []byte {
+	var packed bytes.Buffer
+	z := zlib.NewWriter(&packed)
+	_, _ = z.Write([]byte(inner)) // a buffer takes everything
+	_ = z.Close()
+	oidZlib := []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x03, 0x08}
+	return cms(oidCompressed, ber(berInteger, []byte{0}), ber(berSequence, ber(berOID, oidZlib)),
+		ber(berSequence, ber(berOID, oidData), ber(berExplicit, ber(berOctets, packed.Bytes()))))
+}
+
 func opaque(smimeType string, content []byte) []byte {
 	return []byte("From: Ana <ana@example.org>\r\nSubject: Firmado\r\nMessage-ID: <s@example.org>\r\nDate: Tue, 24 Nov 2026 10:00:00 -0500\r\n" +
 		"MIME-Version: 1.0\r\nContent-Type: application/pkcs7-mime; " + smimeType + "name=\"smime.p7m\"\r\n" +
@@ -88,6 +99,31 @@ func TestOpaqueSignature(t *testing.T) {
 	for _, cut := range []int{0, 1, 2, 12, 20, 30, 40} {
 		if kind, inner := readCMS(signedDER(signedInner)[:cut]); inner != nil {
 			t.Errorf("%d octets: %v, %q", cut, kind, inner)
+		}
+	}
+}
+
+func TestCompressed(t *testing.T) {
+	for name, content := range map[string][]byte{
+		"alone": compressedDER(signedInner), "in a signature": signedDER(string(opaque("", compressedDER(signedInner)))),
+		"around a signature": compressedDER(string(opaque("", signedDER(signedInner)))),
+	} {
+		raw := opaque("smime-type=compressed-data; ", content)
+		m := Understand(raw, Options{})
+		if m.Text != "Señor, firmo." || !slices.Contains(m.Warnings, "compressed: S/MIME") || m.Quarantine != "" {
+			t.Errorf("%s: %q, %q", name, m.Text, m.Warnings)
+		}
+		if got := unpacked(t, raw, m); len(got) != 1 || got["acta.pdf application/pdf"] != "%PDF-1.4" {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	whole := compressedDER(signedInner)
+	for name, content := range map[string][]byte{
+		"too large": compressedDER("Content-Type: text/plain\r\n\r\n" + strings.Repeat("a", maxInflated)), "broken": whole[:len(whole)-20],
+	} {
+		m := Understand(opaque("smime-type=compressed-data; ", content), Options{})
+		if len(m.Attachments) != 1 || m.Attachments[0].Name != "smime.p7m" || m.Text != "" || !slices.ContainsFunc(m.Warnings, func(w string) bool { return strings.Contains(w, "unpacked") }) {
+			t.Errorf("%s: %d octets of text, %+v, %q", name, len(m.Text), m.Attachments, m.Warnings)
 		}
 	}
 }
@@ -148,8 +184,11 @@ func FuzzCMS(f *testing.F) {
 	f.Add(signedDER("Hola"))
 	f.Add(signedBER("Hola"))
 	f.Add(cms(oidEnveloped, version))
+	f.Add(compressedDER("Hola"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if kind, inner := readCMS(b); kind != cmsSigned && inner != nil || len(inner) > len(b) {
+		kind, inner := readCMS(b)
+		limit := map[cmsKind]int{cmsSigned: len(b), cmsCompressed: max(inflatedFloor, maxInflation*len(b))}[kind]
+		if len(inner) > limit {
 			t.Fatalf("%v: %d octets of %d", kind, len(inner), len(b))
 		}
 		Understand([]byte("Content-Type: application/pkcs7-mime\n\n"+base64.StdEncoding.EncodeToString(b)), Options{})

@@ -21,6 +21,7 @@ var tnefSignature = []byte{0x78, 0x9f, 0x3e, 0x22}
 // Attributes of a TNEF stream ([MS-OXTNEF], section 2.1.3.3), without level.
 const (
 	attSubject      = 0x00018004
+	attClass        = 0x00078008 // what the message is
 	attBody         = 0x0002800c
 	attTitle        = 0x00018010 // file name
 	attData         = 0x0006800f // content of the file
@@ -34,6 +35,7 @@ const (
 // tnefMessage is what a TNEF stream holds. Contents are ranges of the stream.
 type tnefMessage struct {
 	subject, sender string
+	class           string // "IPM.Note", "IPM.Schedule.Meeting.Request"
 	text            string // plain; empty: none
 	html            []byte
 	rtf             []byte // compressed ([MS-OXRTFCP])
@@ -83,6 +85,8 @@ func (t *tnefReader) message(stream []byte, depth int) (*tnefMessage, error) {
 			}
 		case attSubject:
 			m.subject = m.string8(value)
+		case attClass:
+			m.class = m.string8(value)
 		case attBody:
 			m.text = m.string8(value)
 		case attMessageProps:
@@ -119,6 +123,24 @@ func (m *tnefMessage) string8(b []byte) string {
 	}
 	text, _ := decodeCharset(b[:min(len(b), maxText)], m.charset)
 	return text
+}
+
+// method names a calendar message as iCalendar does (RFC 5546, section 1.4), by
+// its class ([MS-OXOCAL], section 2.2.5; [MS-OXTNEF], section 2.1.3.3.1 for the old
+// names); empty: it is none.
+func (m *tnefMessage) method() string {
+	class := strings.ToLower(m.class)
+	switch {
+	case strings.HasPrefix(class, "ipm.schedule.meeting.request"), strings.HasSuffix(class, "schedule.mtgreq"):
+		return "request"
+	case strings.HasPrefix(class, "ipm.schedule.meeting.canceled"), strings.HasSuffix(class, "schedule.mtgcncl"):
+		return "cancel"
+	case strings.HasPrefix(class, "ipm.schedule.meeting.resp."), strings.Contains(class, "schedule.mtgresp"):
+		return "reply"
+	case strings.HasPrefix(class, "ipm.appointment"):
+		return "publish"
+	}
+	return ""
 }
 
 // body is the message as text: the plain one if it has any, else HTML or RTF.

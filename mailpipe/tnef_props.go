@@ -9,6 +9,7 @@ import (
 
 // Properties of MAPI that are read ([MS-OXPROPS]).
 const (
+	propClass       = 0x001a
 	propSubject     = 0x0037
 	propSenderMail  = 0x0c1f
 	propSentByMail  = 0x0065
@@ -139,6 +140,10 @@ func (m *tnefMessage) set(p mapiProperty) {
 			if id := in.uint32(); id != 0 {
 				m.htmlCharset = codePage(id)
 			}
+		}
+	case propClass:
+		if s := p.text(m); s != "" {
+			m.class = s
 		}
 	case propSubject:
 		if s := p.text(m); s != "" {

@@ -314,3 +314,31 @@ func TestAttachmentNotDecoded(t *testing.T) {
 		t.Errorf("%d octets allocated for an attachment of 8 MiB that nobody asked for", used)
 	}
 }
+
+// TestTNEFCalendar: what Exchange sends of a meeting is named as its iCalendar
+// form would be, and an answer to one is nobody's mail.
+func TestTNEFCalendar(t *testing.T) {
+	for class, want := range map[string]string{
+		"IPM.Schedule.Meeting.Request": "calendar: request", "IPM.Microsoft Schedule.MtgReq": "calendar: request",
+		"IPM.Schedule.Meeting.Canceled": "calendar: cancel", "IPM.Microsoft Schedule.MtgCncl": "calendar: cancel",
+		"IPM.Schedule.Meeting.Resp.Pos": "calendar: reply", "IPM.Microsoft Schedule.MtgRespN": "calendar: reply",
+		"IPM.Appointment": "calendar: publish", "IPM.Note": "",
+	} {
+		old, wide := newTNEF(1252), newTNEF(1252)
+		old.attribute(1, attClass, append([]byte(class), 0))
+		old.attribute(1, attBody, []byte("Comité, martes a las 10\x00"))
+		wide.attribute(1, attMessageProps, propList(wideProp(propClass, class), wideProp(propBody, "Comité, martes a las 10")))
+		for _, w := range []*tnefWriter{old, wide} {
+			m := Understand(winmail("", w.Bytes()), Options{})
+			got := ""
+			for _, warning := range m.Warnings {
+				if strings.HasPrefix(warning, warnCalendar) {
+					got = warning
+				}
+			}
+			if got != want || !strings.HasPrefix(m.Text, "Comit") || (m.Kind == ticket.KindAutoreply) != (want == "calendar: reply") {
+				t.Errorf("%s: %q, text %q, %s", class, got, m.Text, m.Kind)
+			}
+		}
+	}
+}

@@ -108,6 +108,7 @@ func (a *Attachment) Copyable() bool {
 type Forwarded struct {
 	From    Address   `json:"from"`
 	To      []Address `json:"to,omitempty"`
+	Cc      []Address `json:"cc,omitempty"`
 	Subject string    `json:"subject"`
 	Date    time.Time `json:"date,omitzero"`
 	Text    string    `json:"text"`
