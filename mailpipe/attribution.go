@@ -87,6 +87,9 @@ func (c *cutter) attribution(end int) (start int, strong bool) {
 	if len(l.bare) < 5 && l.bare != ">:" || len(l.text) >= maxMarker {
 		return -1, false
 	}
+	if isZonedLine(l.bare) {
+		return end, true
+	}
 	tail := strings.TrimRight(l.bare, " *_-—>"+directionMarks)
 	dashed := strings.HasPrefix(l.bare, "--") && strings.HasSuffix(l.bare, "--")
 	if !strings.HasSuffix(tail, ":") && !strings.HasSuffix(tail, "：") && !dashed {
@@ -192,6 +195,24 @@ func endsSentence(s string) bool {
 	}
 	word, ok := strings.CutSuffix(s, ".")
 	return ok && word != "" && !isDigit(word[len(word)-1]) && len(word)-strings.LastIndexAny(word, " .") > 5
+}
+
+// isZonedLine tells the line "2016-03-03 17:21 GMT+01:00 Bob Díaz", with a colon
+// or without, which one webmail puts above quotes where it has no words for it.
+func isZonedLine(s string) bool {
+	const form = "0000-00-00 00:00 gmt+00:00 "
+	if len(s) <= len(form) || len(s) > len(form)+80 {
+		return false
+	}
+	for i := range len(form) {
+		c := s[i] | 0x20 // lower case; digits and signs have that bit
+		switch {
+		case form[i] == '0' && !isDigit(s[i]), form[i] == '+' && c != '+' && c != '-', form[i] != '0' && form[i] != '+' && c != form[i]:
+			return false
+		}
+	}
+	name := strings.TrimSuffix(s[len(form):], ":")
+	return name != "" && strings.Count(name, " ") < 6 && !strings.ContainsAny(name, ".,;:?!") || strings.Contains(name, "@")
 }
 
 // datedLine tells the line "2013/12/15 Bob <bob@example.com>" above a quote.
@@ -372,9 +393,16 @@ func sharedAt(l *line) int {
 		return 0
 	}
 	for _, start := range []string{" On ", " El ", " Em ", " Le ", " Am ", " Il "} {
-		if at := strings.Index(l.text, start); at > 0 && strings.Trim(l.text[:at], " \t-—*_") != "" && hasTime(l.text[at:]) {
-			return at
+		at := strings.Index(l.text, start)
+		if at <= 0 || !hasTime(l.text[at:]) {
+			continue
 		}
+		if ruled := strings.TrimRight(l.text[:at], "-—_* "); ruled == "" {
+			continue
+		} else if at-len(ruled) > 1 { // "text --- On …"
+			at = len(ruled)
+		}
+		return at
 	}
 	return 0
 }

@@ -101,7 +101,7 @@ var strongLines = []string{
 	"在 2025年3月3日，上午10:12，Mesa <s@desk.example> 写道：",
 	"Mesa <s@desk.example> 於 2025年3月3日 週一 上午10:12寫道：",
 	"2025년 3월 3일 (월) 오전 10:12, Mesa <s@desk.example>님이 작성:",
-	"2025-03-03 10:12 GMT-05:00 Mesa <s@desk.example>:",
+	"2025-03-03 10:12 GMT-05:00 Mesa <s@desk.example>:", "2025-03-03 10:12 GMT+01:00 Mesa:",
 	"2025-03-03 10:12 mesa s@desk.example:",
 }
 

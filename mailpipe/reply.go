@@ -162,8 +162,13 @@ func (c *cutter) findQuotes() int {
 			c.quote(i) // the end of a link that was wrapped
 			continue
 		}
+		if c.isStrayLink(i) {
+			c.quote(i)
+			continue
+		}
 		if start, strong := c.attribution(i); start >= 0 {
 			next := c.nextText(i + 1)
+			c.quoteBarred(next)
 			follows := next < len(c.lines) && (c.lines[next].quoted || c.lines[next].class == isQuoted)
 			if c.hints.forward && (follows || strong) && c.allBlank(0, start) {
 				return c.cutFrom(start, true)
@@ -182,6 +187,31 @@ func (c *cutter) findQuotes() int {
 		}
 	}
 	return len(c.lines)
+}
+
+// isStrayLink tells a line between quoted ones that is only a link with a quote
+// sign behind it: the sign stood before the next line, and a program wrapped both.
+func (c *cutter) isStrayLink(i int) bool {
+	l := &c.lines[i]
+	link, ok := strings.CutSuffix(l.bare, ">")
+	link = strings.TrimSpace(link)
+	return ok && i > 0 && i+1 < len(c.lines) && c.lines[i-1].quoted && c.lines[i+1].quoted && !strings.Contains(link, " ") &&
+		(strings.HasPrefix(link, "(http") && strings.HasSuffix(link, ")") || strings.HasPrefix(link, "<http") && strings.HasSuffix(link, ">"))
+}
+
+// quoteBarred classes a block of lines that begin with "|" from line i on, which
+// is directly below an attribution: some programs quote with that sign. Elsewhere
+// it draws tables.
+func (c *cutter) quoteBarred(i int) {
+	barred := func(k int) bool {
+		return k < len(c.lines) && strings.HasPrefix(c.lines[k].bare, "|") && (len(c.lines[k].bare) == 1 || !strings.HasSuffix(c.lines[k].bare, "|"))
+	}
+	if !barred(i) || !barred(i+1) {
+		return
+	}
+	for ; barred(i); i++ {
+		c.lines[i].class = isQuoted
+	}
 }
 
 // opensLink tells whether a line ends inside "<http…" or "(http…".
@@ -266,7 +296,7 @@ func (c *cutter) hardCut(i int) byte {
 	if previousReplies[strings.TrimRight(low, ": *_")] && i > 0 && isDrawn(c.lines[i-1].bare) {
 		return 'q'
 	}
-	if c.hints.reply && c.loneSender(i) {
+	if c.hints.reply && (c.loneSender(i) || c.datedSender(i)) {
 		return original
 	}
 	if l.headerLabel() != 0 && c.headerBlock(i) && (c.hints.reply || c.hints.forward || c.textBelow(i)) {

@@ -37,6 +37,10 @@ var quoteForms = []string{
 	"----- Escriba su respuesta encima de esta línea {buzon:" + strings.Repeat("a", 40) + "} -----\nuno",
 	"El lun, 3 mar 2025 a las 10:12, Mesa (<s@desk.example>) escribió:\n\n{buzon:" + strings.Repeat("a", 40) + "}\nuno",
 	"> uno\n> dos",
+	"On Mon, Mar 3, 2025 at 10:12 AM, Mesa wrote:\n\n> uno\n>\n (http://desk.example/c/YzOTYz) >\n> dos",
+	"2025/3/3 Mesa <s@desk.example>\n\n| uno\n|\n| dos\n| ---",
+	"2025-03-03 10:12 GMT-05:00 Mesa de Ayuda\n\nuno\n\ndos",
+	"From: mesa@desk.example\nDate: Mon, 03 Mar 2025 10:12:00 -0500\n\nuno\n\ndos",
 }
 
 func TestQuoteForms(t *testing.T) {
@@ -68,9 +72,22 @@ func TestNotCut(t *testing.T) {
 		"a > b\nb < c",
 		"Aviso: legal no soy",
 		"Adjunto:\n* uno\n* dos",
+		"Esto es lo que Ana escribió:\n| código | nota |\n| 1 | 5 |",
+		"De: ana@x.example\nFecha: 3/3/2025 10:12\nLugar: aula 4",
+		"2025-03-03 10:12 GMT-05:00 es la hora, no otra.",
 	} {
 		if c := cutReply(text, replyHints{reply: true}); c.reply != text || c.quoted != "" || c.signature != "" {
 			t.Errorf("%q\nreply %q\nquoted %q\nsignature %q", text, c.reply, c.quoted, c.signature)
+		}
+	}
+}
+
+// TestSharedLine: an answer on the line of the attribution keeps its words only.
+func TestSharedLine(t *testing.T) {
+	for _, mark := range []string{" ", " --- ", "--- ", "\t---- "} {
+		c := cutReply("Respuesta."+mark+"On Mon, Mar 3, 2025 at 10:12 AM, s@desk.example wrote:\n> uno", replyHints{reply: true})
+		if c.reply != "Respuesta." {
+			t.Errorf("%q: reply %q, quoted %q", mark, c.reply, c.quoted)
 		}
 	}
 }
@@ -89,7 +106,7 @@ func TestSignatures(t *testing.T) {
 		"Obtener Outlook para iOS<https://aka.ms/o0ukef>", "Sent from my iPhone", "Get Outlook for Android<https://aka.ms/x>", "Enviado do meu iPhone",
 		"Envoyé de mon iPhone", "Von meinem iPhone gesendet", "Inviato da iPhone", "Enviado desde Correo para Windows",
 		"AVISO DE CONFIDENCIALIDAD: este correo\nes confidencial.\n\nNo lo imprima.", "Aviso legal. Este mensaje…", "CONFIDENTIALITY NOTICE: this",
-		"________________\nAna Gómez\nCódigo 1",
+		"________________\nAna Gómez\nCódigo 1", "\u1427", "Enviado desde mi iPhone\n\u1427",
 	} {
 		for _, quote := range []string{"", "\n\n> uno"} {
 			c := cutReply("Respuesta.\n\n"+signature+quote, replyHints{reply: true})

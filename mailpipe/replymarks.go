@@ -28,6 +28,16 @@ func (c *cutter) loneSender(i int) bool {
 		(i == 0 || c.lines[i-1].bare == "") && i+1 < len(c.lines) && c.lines[i+1].bare == ""
 }
 
+// datedSender tells "From: x@y" and "Date: …, 10:12" in a paragraph of their own:
+// what some desks put above the message that they show again.
+func (c *cutter) datedSender(i int) bool {
+	if c.lines[i].headerLabel() != labelFrom || i > 0 && c.lines[i-1].bare != "" || i+2 >= len(c.lines) || c.lines[i+2].bare != "" {
+		return false
+	}
+	date := &c.lines[i+1]
+	return strings.Contains(c.lines[i].bare, "@") && date.headerLabel() == labelDate && hasTime(date.bare) && hasYear(date.bare)
+}
+
 // isDecoration tells a line drawn with signs on both sides: ">> news <<".
 func isDecoration(s string) bool {
 	return strings.HasPrefix(s, ">>") && strings.HasSuffix(strings.TrimRight(s, " \t\r"), "<<")

@@ -49,7 +49,7 @@ func signatureStart(lines []line, footers []string) int {
 			at = i
 		case isFooter(l.bare) || isLawNotice(l.bare) || beginsWith(l.bare, footers):
 			at = i
-		case mobile && isMobileSignature(l.bare):
+		case mobile && (isMobileSignature(l.bare) || l.bare == trackerSign):
 			at = i
 			continue
 		case below == 0 && i > 0 && isDashedName(l.bare) && !isItem(&lines[i-1]):
@@ -96,6 +96,10 @@ func hasRuler(lines []line) bool {
 	}
 	return false
 }
+
+// trackerSign stands alone below mail that a tool for salespeople sent: it is all
+// that is left of an invisible image.
+const trackerSign = "\u1427"
 
 func isMobileSignature(s string) bool {
 	if len(s) > 160 {
