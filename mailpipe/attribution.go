@@ -75,6 +75,8 @@ func (e *evidence) isAttribution() (is, strong bool) {
 		return true, false
 	case e.bracket && e.closed:
 		return true, false
+	case e.begins && e.timed && e.dated && e.address: // "3 mar 2025 10:12 de x@y:"
+		return true, false
 	}
 	return false, false
 }
@@ -131,7 +133,7 @@ func (c *cutter) attribution(end int) (start int, strong bool) {
 		if !is || k < end && !e.begins && !e.subject {
 			continue
 		}
-		if k < end && start >= 0 && strong && !(e.begins && e.dated && hasDigit(p.bare)) && !(e.begins && weighsDay(p.bare)) && !(e.subject && !addressed) {
+		if k < end && start >= 0 && strong && !(e.begins && e.dated && hasDigit(p.bare)) && !(e.begins && weighsDay(p.bare)) && !(e.subject && (!addressed || k == end-1 && l.bare[0] == '<')) {
 			continue // complete below: the person's own words
 		}
 		addressed = e.address

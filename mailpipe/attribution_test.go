@@ -108,6 +108,7 @@ var strongLines = []string{
 // weakLines are only believed above quote signs.
 var weakLines = []string{
 	"Mesa escribió:", "Mesa de Ayuda escribe:", "Mesa wrote:", "On Monday, Mesa wrote:", "Mesa a écrit :", "Mesa schrieb:", "2025/03/03 Mesa <s@desk.example>",
+	"3 mar 2025 10:12 de s@desk.example:", "3 de mar. de 2025 10:12 de s@desk.example:",
 	"El lunes Mesa escribió:", "Mesa <s@desk.example>:", "El lunes a las 10:12 la decana escribió:",
 }
 

@@ -153,6 +153,7 @@ var replyAbove = []string{
 // mobileSignatures begin the lines that mail programs add of themselves.
 var mobileSignatures = []string{
 	"enviado desde mi ", "enviado desde el móvil", "enviado desde el celular", "enviado desde el iphone", "enviado desde correo", "enviado desde outlook", "enviado desde yahoo",
+	"yahoo mail: busca", "yahoo mail: search", "yahoo mail: encontre", "yahoo mail: pesquise", "yahoo mail: sucht", "yahoo mail : recherchez", "yahoo mail: cerca", "enviado con correo seguro", "enviado con el correo",
 	"enviado desde un ", "enviado desde huawei", "enviado desde samsung", "enviado con la aplicación", "enviado con la app", "enviado con proton", "enviado con aqua",
 	"enviado de mi ", "enviado do meu ", "enviado do outlook", "enviado do yahoo",
 	"obtener outlook para", "obtenga outlook para", "descargar outlook", "descarga outlook", "consigue outlook",

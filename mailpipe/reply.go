@@ -296,7 +296,7 @@ func (c *cutter) hardCut(i int) byte {
 	if previousReplies[strings.TrimRight(low, ": *_")] && i > 0 && isDrawn(c.lines[i-1].bare) {
 		return 'q'
 	}
-	if c.hints.reply && (c.loneSender(i) || c.datedSender(i)) {
+	if c.hints.reply && (c.loneSender(i) || c.datedSender(i) || l.flatHeader()) {
 		return original
 	}
 	if l.headerLabel() != 0 && c.headerBlock(i) && (c.hints.reply || c.hints.forward || c.textBelow(i)) {

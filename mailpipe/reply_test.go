@@ -40,6 +40,8 @@ var quoteForms = []string{
 	"On Mon, Mar 3, 2025 at 10:12 AM, Mesa wrote:\n\n> uno\n>\n (http://desk.example/c/YzOTYz) >\n> dos",
 	"2025/3/3 Mesa <s@desk.example>\n\n| uno\n|\n| dos\n| ---",
 	"2025-03-03 10:12 GMT-05:00 Mesa de Ayuda\n\nuno\n\ndos",
+	"De: Mesa <s@desk.example> Enviado: lunes, 3 de marzo de 2025 10:12 Para: Ana <ana@x.example> Asunto: x\n\nuno",
+	"Mesa de Ayuda\n<s@desk.example> escribió:\n\n> uno",
 	"From: mesa@desk.example\nDate: Mon, 03 Mar 2025 10:12:00 -0500\n\nuno\n\ndos",
 }
 
@@ -106,7 +108,7 @@ func TestSignatures(t *testing.T) {
 		"Obtener Outlook para iOS<https://aka.ms/o0ukef>", "Sent from my iPhone", "Get Outlook for Android<https://aka.ms/x>", "Enviado do meu iPhone",
 		"Envoyé de mon iPhone", "Von meinem iPhone gesendet", "Inviato da iPhone", "Enviado desde Correo para Windows",
 		"AVISO DE CONFIDENCIALIDAD: este correo\nes confidencial.\n\nNo lo imprima.", "Aviso legal. Este mensaje…", "CONFIDENTIALITY NOTICE: this",
-		"________________\nAna Gómez\nCódigo 1", "\u1427", "Enviado desde mi iPhone\n\u1427",
+		"________________\nAna Gómez\nCódigo 1", "Enviado con correo seguro de Proton Mail.", "Yahoo Mail: Busca, organiza, conquista", "\u1427", "Enviado desde mi iPhone\n\u1427",
 	} {
 		for _, quote := range []string{"", "\n\n> uno"} {
 			c := cutReply("Respuesta.\n\n"+signature+quote, replyHints{reply: true})

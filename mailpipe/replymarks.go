@@ -38,6 +38,22 @@ func (c *cutter) datedSender(i int) bool {
 	return strings.Contains(c.lines[i].bare, "@") && date.headerLabel() == labelDate && hasTime(date.bare) && hasYear(date.bare)
 }
 
+// flatHeader tells a quoted header whose lines were run together into one: "De: X
+// <x@y> Enviado: lunes 10:12 Para: Y Asunto: Z".
+func (l *line) flatHeader() bool {
+	if l.headerLabel() != labelFrom || !strings.Contains(l.bare, "@") || !hasTime(l.bare) {
+		return false
+	}
+	var kinds labelKind
+	for i := 0; i < len(l.bare); i++ {
+		if l.bare[i] == ' ' {
+			kind, _ := labelAt(l.bare, i+1)
+			kinds |= kind
+		}
+	}
+	return kinds&labelDate != 0 && kinds&(labelTo|labelSubject) == labelTo|labelSubject
+}
+
 // isDecoration tells a line drawn with signs on both sides: ">> news <<".
 func isDecoration(s string) bool {
 	return strings.HasPrefix(s, ">>") && strings.HasSuffix(strings.TrimRight(s, " \t\r"), "<<")
