@@ -176,7 +176,20 @@ var mobileSignatures = []string{
 	"надіслано з", "отправлено через", "отправлено при помощи", "poslano s ", "poslano iz", "poslano z ", "gönderildi", "στάλθηκε από", "trimis din",
 	"trimis de la", "elküldve", "iphone-омнан", "שלחתי מה", "נשלח מה", "נשלח מ", "أرسلت من", "dikirim dari", "được gửi từ", "ส่งจาก", "来自我的", "从我的", "傳送自我的",
 	"내 iphone에서", "android からの送信", "androidから送信",
+	"sent from mobile", "sent from iphone", "sent from ipad", "sent by mobile", "sent by my ", "sent by newton", "get bluemail", "get typeapp", "sender notified by",
+	"este correo fue enviado desde", "este mensaje fue enviado desde", "correo enviado desde", "escrito desde mi ", "enviado de samsung", "enviado desde el correo de", "enviado desde la app", "enviado desde la aplicación",
+	"enviado usando ", "enviado por correo de yahoo", "enviado a partir d", "remitente notificado con", "sin virus.", "enviat des del meu", "enviat de l'", "enviado dende", "nire iphone",
+	"baixar o outlook", "livre de vírus", "aconsegueix l'outlook", "envoyé à partir d", "provenance : courrier", "provenance: courrier", "garanti sans virus", "virenfrei", "privo di virus", "virus-free.",
+	"verzonden vanuit", "outlook voor", "virusvrij", "skaffa outlook", "hämta outlook", "hent outlook", "virusfri", "hanki outlook", "lähetetty sähköposti", "pobierz outlook", "wolny od wirusów", "získat outlook", "získajte outlook",
+	"скачать outlook", "без вирусов", "изпратено от моя", "послато са", "nosūtīts no mana", "išsiųsta iš mano", "εστάλη από", "iphone telefonumdan",
+	"gửi từ ", "發自我的", "发送自", "下载 outlook", "下載 outlook", "ios 版 outlook", "android 版 outlook", "windows 版の", "ios용 outlook", "android용 outlook", "تم الإرسال من", "أُرسلت من",
 }
+
+// mobileLines are whole lines of the kind; people begin a sentence so too.
+var mobileLines = phraseSet("desde mi móvil", "desde mi movil", "desde mi celular", "desde mi iphone", "desde mi ipad", "desde mi teléfono", "from my iphone", "from my ipad", "from my phone", "from mobile", "via mobile", "responder con iphone")
+
+// excuses stand below a line of the kind, in programs of people who type little.
+var excuses = []string{"brevedad", "brevity", "typos", "faltas de ortografía", "errores de", "tildes", "brevidade", "brièveté", "tippfehler"}
 
 // sentFrom begin a line that says from which device, which then has a name.
 var sentFrom = []string{"sent from ", "enviado desde ", "enviado do ", "enviado con ", "envoyé depuis ", "envoyé de ", "inviato da ", "gesendet mit ", "gesendet von ",
@@ -203,6 +216,8 @@ var footers = []string{
 	"este mensaje se dirige exclusivamente", "este mensaje está dirigido únicamente", "este mensaje está dirigido exclusivamente", "piense en el medio ambiente", "por favor, antes de imprimir", "por favor piense", "no imprima este", "evite imprimir", "cuidemos el medio", "cuide el medio ambiente",
 	"this message is confidential", "this email is confidential", "this e-mail is confidential", "this message contains confidential", "this email contains confidential",
 	"if you are not the intended recipient", "notice: this e", "esta mensagem é confidencial", "aviso legal e de confidencialidade", "dieses dokument ist vertraulich",
+	"this message has been scanned for viruses", "this email has been checked for viruses", "this email has been scanned", "este correo electrónico ha sido comprobado en busca de virus", "el software de antivirus avast",
+	"este mensaje ha sido analizado por", "este mensaje ha sido escaneado", "este correo ha sido analizado", "este correo ha sido escaneado", "este email foi escaneado", "diese e-mail wurde von avast", "l'absence de virus",
 	"questo messaggio è confidenziale", "le informazioni contenute", "les informations contenues", "to jest wiadomość poufna", "deze e-mail is uitsluitend",
 }
 

@@ -77,6 +77,7 @@ func TestNotCut(t *testing.T) {
 		"Esto es lo que Ana escribió:\n| código | nota |\n| 1 | 5 |",
 		"De: ana@x.example\nFecha: 3/3/2025 10:12\nLugar: aula 4",
 		"2025-03-03 10:12 GMT-05:00 es la hora, no otra.",
+		"Desde mi celular no se puede abrir el archivo.", "No abre.\nDisculpe la brevedad.", "Lo hice de nuevo.\nDesde mi móvil tampoco.",
 	} {
 		if c := cutReply(text, replyHints{reply: true}); c.reply != text || c.quoted != "" || c.signature != "" {
 			t.Errorf("%q\nreply %q\nquoted %q\nsignature %q", text, c.reply, c.quoted, c.signature)
@@ -108,7 +109,9 @@ func TestSignatures(t *testing.T) {
 		"Obtener Outlook para iOS<https://aka.ms/o0ukef>", "Sent from my iPhone", "Get Outlook for Android<https://aka.ms/x>", "Enviado do meu iPhone",
 		"Envoyé de mon iPhone", "Von meinem iPhone gesendet", "Inviato da iPhone", "Enviado desde Correo para Windows",
 		"AVISO DE CONFIDENCIALIDAD: este correo\nes confidencial.\n\nNo lo imprima.", "Aviso legal. Este mensaje…", "CONFIDENTIALITY NOTICE: this",
-		"________________\nAna Gómez\nCódigo 1", "Enviado con correo seguro de Proton Mail.", "Yahoo Mail: Busca, organiza, conquista", "\u1427", "Enviado desde mi iPhone\n\u1427",
+		"________________\nAna Gómez\nCódigo 1", "Enviado con correo seguro de Proton Mail.", "Sent from mobile", "— Sent from Mailbox", "Get TypeApp for Android", "Enviat des del meu iPhone",
+		"Baixar o Outlook para iOS", "Provenance : Courrier pour Windows", "Desde mi celular.", "(via mobile)", "Sin virus. www.avast.com", "Remitente notificado con Mailtrack",
+		"Enviado desde mi iPhone\nDisculpe la brevedad y los errores.", "This message has been scanned for viruses and\ndangerous content.", "Yahoo Mail: Busca, organiza, conquista", "\u1427", "Enviado desde mi iPhone\n\u1427",
 	} {
 		for _, quote := range []string{"", "\n\n> uno"} {
 			c := cutReply("Respuesta.\n\n"+signature+quote, replyHints{reply: true})

@@ -52,6 +52,9 @@ func signatureStart(lines []line, footers []string) int {
 		case mobile && (isMobileSignature(l.bare) || l.bare == trackerSign):
 			at = i
 			continue
+		case mobile && i > 0 && isExcuse(l.bare) && isMobileSignature(lines[i-1].bare):
+			at = i
+			continue
 		case below == 0 && i > 0 && isDashedName(l.bare) && !isItem(&lines[i-1]):
 			at = i
 		}
@@ -105,9 +108,13 @@ func isMobileSignature(s string) bool {
 	if len(s) > 160 {
 		return false
 	}
-	low := strings.TrimLeft(strings.ToLower(s), "([<_-—* \u2063")
-	return hasPrefix(low, mobileSignatures) || len(s) < 60 && isSentFrom(s)
+	s = strings.TrimLeft(s, "([<_-—* \u2063")
+	low := strings.ToLower(s)
+	return hasPrefix(low, mobileSignatures) || mobileLines[strings.TrimRight(low, ".)]> ")] || len(s) < 60 && isSentFrom(s)
 }
+
+// isExcuse tells "Disculpe la brevedad." and the like.
+func isExcuse(s string) bool { return len(s) < 100 && containsAny(strings.ToLower(s), excuses) }
 
 // isSentFrom tells "Sent from Mailbox", "Enviado desde Nine": a few words, of
 // which the first behind the opening is a name.
