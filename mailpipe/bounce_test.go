@@ -91,3 +91,51 @@ func TestBounces(t *testing.T) {
 		})
 	}
 }
+
+// TestBounceSubjects: a delivery system's few words suffice, in the languages of
+// the servers that write to a desk; under the same subjects people ask.
+func TestBounceSubjects(t *testing.T) {
+	for _, subject := range []string{
+		"Mensaje devuelto: hola", "Error en el envío", "Su mensaje no pudo ser entregado", "Aviso de no entrega", "Fallo al entregar el correo", "Problemas en la entrega del mensaje", "Correo rechazado",
+		"Imposible entregar el mensaje", "Dirección de correo inexistente", "Buzón lleno", "Devolución de correo", "Address not found", "Your message couldn't be delivered", "Remise impossible : hola",
+		"Não é possível entregar: hola", "Onbestelbaar: hola", "Olevererbart: hola", "Toimitus epäonnistui", "Niedostarczona wiadomość", "Nedoručitelné", "Сообщение не доставлено", "退信通知", "配信不能",
+	} {
+		body := "\nContent-Type: text/plain; charset=utf-8\n\nana@escuela.example\n"
+		for _, from := range []string{"postmaster@correo.example", "Mail Delivery System <noreply@correo.example>"} {
+			m := Understand([]byte("From: "+from+"\nTo: soporte@campus.example\nSubject: "+subject+body), Options{})
+			if m.Kind != ticket.KindBounce || len(m.Bounce.Recipients) != 1 || m.Bounce.Recipients[0].Address != "ana@escuela.example" {
+				t.Errorf("%q from %s: %s, %+v", subject, from, m.Kind, m.Bounce)
+			}
+		}
+		for _, from := range []string{"Ana <ana@escuela.example>", "Administrador <admin@escuela.example>", "Administrador del sistema <luis@escuela.example>"} {
+			m := Understand([]byte("From: "+from+"\nTo: soporte@campus.example\nSubject: "+subject+"\nContent-Type: text/plain; charset=utf-8\n\nAyuda: me dice que la cuenta no existe.\n"), Options{})
+			if m.Kind != ticket.KindHuman {
+				t.Errorf("%q from %s: %s", subject, from, m.Kind)
+			}
+		}
+	}
+}
+
+// TestSpanishReasons: what servers say in Spanish, when they write no code.
+func TestSpanishReasons(t *testing.T) {
+	for reason, texts := range map[ticket.BounceReason][]string{
+		ticket.BounceMailboxUnknown:  {"Usuario inexistente", "Destinatario no válido", "Dirección inválida", "Buzón no disponible", "La cuenta de correo no existe"},
+		ticket.BounceMailboxDisabled: {"Cuenta bloqueada", "Cuenta cancelada", "Buzón desactivado"},
+		ticket.BounceMailboxFull:     {"Cuota excedida", "Sin espacio en el buzón", "Buzón de correo lleno"},
+		ticket.BounceTooLarge:        {"Mensaje muy grande", "Excede el tamaño permitido"},
+		ticket.BounceContent:         {"Rechazado por spam", "Contenido no permitido"},
+		ticket.BounceBlocked:         {"IP bloqueada", "Bloqueado por lista negra"},
+		ticket.BounceHostUnknown:     {"Dominio desconocido", "No se pudo resolver el dominio"},
+		ticket.BounceNetwork:         {"No se pudo conectar con el servidor", "Tiempo de espera agotado"},
+		ticket.BounceExpired:         {"Tiempo de entrega agotado"},
+		ticket.BouncePolicy:          {"Acceso denegado", "Relay denegado"},
+		ticket.BounceSystem:          {"Servicio no disponible"},
+		ticket.BounceLoop:            {"Demasiados saltos"},
+	} {
+		for _, text := range texts {
+			if c := causeOf(strings.ToLower(text), false); c == nil || c.reason != reason {
+				t.Errorf("%q: %+v, want %s", text, c, reason)
+			}
+		}
+	}
+}

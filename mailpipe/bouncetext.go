@@ -113,7 +113,7 @@ func looksLikeBounce(m *ticket.Message, head header, text bounceBody) bool {
 		code := findStatus(text.said) != "" || replyCode(said) != ""
 		return told && (titled && (returned || code) || returned && (code || isRobotName(localPart(m.From.Addr))))
 	case isSystem(m.From) && titled && told && head.get("in-reply-to") == "":
-		return true
+		return returned || replyCode(said) != ""
 	default:
 		// a person who asks about a failed mail pastes all of it
 		return titled && told && returned && head.get("in-reply-to") == "" && (m.From.Addr == "" || isRobotName(localPart(m.From.Addr)) ||
@@ -136,7 +136,7 @@ func isSystem(from ticket.Address) bool {
 	for _, s := range []string{localPart(from.Addr), strings.ToLower(from.Name)} {
 		switch strings.NewReplacer(".", "", "-", "", "_", "", " ", "", `"`, "").Replace(s) {
 		case "systemadministrator", "administradordelsistema", "administradordesistema", "administradordosistema", "systemadministratör", "administrateursystème",
-			"systemadministratorin", "amministratoredisistema", "sysadmin", "administrator", "administrador", "mailadministrator", "administradordecorreo":
+			"systemadministratorin", "amministratoredisistema", "mailadministrator", "administradordecorreo":
 			return true
 		}
 	}

@@ -25,6 +25,13 @@ var bounceSubjects = []string{
 	"message status - undeliverable", "message notification", "warning: could not send", "warning: message", "could not send message",
 	"cannot send message", "nondeliverable", "undelivery", "mail could not", "delivery attempt", "nicht zustellbar", "delivery incomplete", "(failure)",
 	"permanent delivery", "bounced", "returned message", "mail not delivered", "failed mail", "message bounce", "problem delivering",
+	"couldn't be delivered", "address not found", "recipient rejected", "message blocked", "rejected:",
+	"error en el envío", "error de envío", "fallo en el envío", "fallo de envío", "pudo ser entregado", "no entrega", "se pudo enviar", "mensaje no enviado", "correo no enviado", "fallo al entregar", "fallo al enviar", "problema de entrega",
+	"problemas de entrega", "problemas en la entrega", "problema en la entrega", "correo rechazado", "imposible entregar", "imposible enviar", "dirección no encontrada", "dirección de correo inexistente", "usuario desconocido", "usuario inexistente", "buzón lleno",
+	"buzón inexistente", "devolución de correo", "devolución del mensaje", "notificación de entrega", "sistema de correo", "no es posible entregar", "remise impossible", "impossible de remettre", "é possível entregar", "devolvida", "não enviada",
+	"te bezorgen", "onbestelbaar", "niet bezorgd", "olevererbar", "gick inte att leverera", "ikke leveres", "kunne ikke lever", "ikke levert", "toimitus epäonnistui", "toimittaa", "można dostarczyć", "niedostarczon", "zwrot wiadomości",
+	"nedoruč", "недоставлен", "не доставлен", "удается доставить", "недоставлено", "не доставлено", "kézbesíthet", "kézbesít", "teslim edilemedi", "iletilemedi", "nelivrat", "δεν ήταν δυνατή η παράδοση", "配信不能", "送信エラー", "配信エラー", "配信できません", "無法投遞",
+	"无法投递", "退信", "傳遞失敗", "投递失败", "배달되지", "전송 실패",
 }
 
 // bounceTexts are phrases of the text of bounces, in lower case.
@@ -38,6 +45,8 @@ var bounceTexts = []string{
 	"nicht zugestellt", "n'a pas pu être", "não foi entregue", "não pôde ser entregue", "non è stato", "final-recipient:", "no such user", "does not exist",
 	"mail delivery", "host unknown", "fatal error", "delivery attempt", "delivering your", "was undeliverable", "unreachable", "deliver mail", "rejected", "failed",
 	"nicht ausgeliefert", "unzustellbar", "deferred", "postponed", "full mailbox", "mailbox unavailable", "rcpt to:<",
+	"no es posible entregar", "imposible entregar", "no se encontró", "inexistente", "no pudo entregarse", "no pudo enviarse", "não foi possível entregar", "impossible de remettre", "impossibile recapitare", "konnte nicht", "kon niet worden", "nie można dostarczyć", "не удалось доставить",
+	"cuota excedida", "ha superado la cuota", "fue rechazado", "ha sido rechazado", "devuelto al remitente",
 }
 
 // delayedWords tell that the server tries on.
