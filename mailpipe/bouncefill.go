@@ -69,6 +69,9 @@ func complete(r *ticket.BouncedRecipient, words *saidWords, delayed bool) {
 	said := r.Diagnostic
 	if said == "" && (len(words.places) == 1 || words.mentions(r.Address)) {
 		said = about
+		if line := heardLine(words.text); line != "" && len(words.places) == 1 && !strings.Contains(about, line) {
+			said = line + " (" + cutBytes(about, maxDiagnostic/2) + ")"
+		}
 		r.Diagnostic = cleanLine(said, maxDiagnostic)
 	} else if _, told := bestReply(serverReplies(said)); !told && saidStatus(said) == "" {
 		// "X-Unix; 77" is what a program returned; the transcript says what that meant
@@ -106,6 +109,26 @@ func complete(r *ticket.BouncedRecipient, words *saidWords, delayed bool) {
 			r.Reason = bounceReason(r.Status, cutBytes(about, maxDiagnostic), delayed)
 		}
 	}
+}
+
+// heardLine is the error in a transcript that another server said ("<<< 550 …",
+// as sendmail and its kin write it): the first permanent one, or else the first;
+// empty: there is none. 503 only says that the commands before it had failed.
+func heardLine(text string) string {
+	first := ""
+	for line := range strings.Lines(text) {
+		said, ok := strings.CutPrefix(strings.TrimSpace(line), "<<< ")
+		if !ok || len(said) < 4 || !isReplyCode(said, 0) || strings.HasPrefix(said, "503") {
+			continue
+		}
+		if said[0] == '5' {
+			return said
+		}
+		if first == "" {
+			first = said
+		}
+	}
+	return first
 }
 
 // saidWords is the text of a bounce with the places where each recipient is

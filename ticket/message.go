@@ -87,7 +87,7 @@ type Attachment struct {
 	// message): it is not copied to others verbatim.
 	Private bool `json:"private,omitempty"`
 	// Packed is the number, from 1, of a file inside the container at Offset (a
-	// winmail.dat, a message inside its signature): then Name, Type and Size are
+	// winmail.dat, a message inside its signature or compressed): then Name, Type and Size are
 	// the file's, Encoding and Length the container's. 0: not in a container.
 	Packed int `json:"packed,omitempty"`
 }
