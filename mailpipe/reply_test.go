@@ -111,7 +111,7 @@ func TestSignatures(t *testing.T) {
 		"AVISO DE CONFIDENCIALIDAD: este correo\nes confidencial.\n\nNo lo imprima.", "Aviso legal. Este mensaje…", "CONFIDENTIALITY NOTICE: this",
 		"________________\nAna Gómez\nCódigo 1", "Enviado con correo seguro de Proton Mail.", "Sent from mobile", "— Sent from Mailbox", "Get TypeApp for Android", "Enviat des del meu iPhone",
 		"Baixar o Outlook para iOS", "Provenance : Courrier pour Windows", "Desde mi celular.", "(via mobile)", "Sin virus. www.avast.com", "Remitente notificado con Mailtrack",
-		"Enviado desde mi iPhone\nDisculpe la brevedad y los errores.", "This message has been scanned for viruses and\ndangerous content.", "Yahoo Mail: Busca, organiza, conquista", "\u1427", "Enviado desde mi iPhone\n\u1427",
+		"Enviado desde mi iPhone\n\n-- \nAna Gómez", "Obtener Outlook para iOS\n\nAVISO DE CONFIDENCIALIDAD: esto\nes suyo.", "Enviado desde mi iPhone\nDisculpe la brevedad y los errores.", "This message has been scanned for viruses and\ndangerous content.", "Yahoo Mail: Busca, organiza, conquista", "\u1427", "Enviado desde mi iPhone\n\u1427",
 	} {
 		for _, quote := range []string{"", "\n\n> uno"} {
 			c := cutReply("Respuesta.\n\n"+signature+quote, replyHints{reply: true})

@@ -29,8 +29,8 @@ func (c *cutter) findSignatures() {
 // len(lines): it has none.
 func signatureStart(lines []line, footers []string) int {
 	at := len(lines)
-	below := 0 // lines with text from i on
-	mobile := true
+	below := 0   // lines with text from i on
+	between := 0 // those of them above the signature found so far
 	for i := len(lines) - 1; i >= 0; i-- {
 		l := &lines[i]
 		if l.bare == "" && !isDelimiter(l.text) {
@@ -49,16 +49,18 @@ func signatureStart(lines []line, footers []string) int {
 			at = i
 		case isFooter(l.bare) || isLawNotice(l.bare) || beginsWith(l.bare, footers):
 			at = i
-		case mobile && (isMobileSignature(l.bare) || l.bare == trackerSign):
+		case between == 0 && (isMobileSignature(l.bare) || l.bare == trackerSign):
 			at = i
 			continue
-		case mobile && i > 0 && isExcuse(l.bare) && isMobileSignature(lines[i-1].bare):
+		case between == 0 && i > 0 && isExcuse(l.bare) && isMobileSignature(lines[i-1].bare):
 			at = i
 			continue
 		case below == 0 && i > 0 && isDashedName(l.bare) && !isItem(&lines[i-1]):
 			at = i
 		}
-		mobile = mobile && i >= at
+		if between++; at == i {
+			between = 0
+		}
 		below++
 	}
 	return at
