@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"buzon/ticket"
@@ -64,7 +65,7 @@ func Inspect(file string, raw []byte, opt Options) Inspection {
 	in := Inspection{
 		File: file, Error: m.Quarantine, From: m.From.Addr, FromName: m.From.Name, To: []string{}, Subject: m.Subject,
 		MessageID: m.MessageID, Kind: m.Kind, KindReason: m.KindReason, AutoReplyAllowed: m.AutoReplyAllowed, Courtesy: m.Courtesy,
-		ReplyText: m.ReplyText, QuotedText: m.QuotedText, Signature: m.Signature, Text: m.Text,
+		ReplyText: m.ReplyText, QuotedText: m.QuotedText, Signature: m.Signature, Text: withoutImages(m.Text, m.Attachments),
 		Attachments: []InspectedAttachment{}, Bounce: m.Bounce, InReplyTo: orEmpty(m.InReplyTo), References: orEmpty(m.References),
 		Tags: []string{}, Commands: m.Commands, Warnings: orEmpty(m.Warnings),
 	}
@@ -98,6 +99,18 @@ func Inspect(file string, raw []byte, opt Options) Inspection {
 		in.Commands = []ticket.Command{}
 	}
 	return in
+}
+
+// withoutImages takes out the lines that say where a named image stands: nobody
+// wrote them, and the list of attachments names the images.
+func withoutImages(text string, files []ticket.Attachment) string {
+	for _, a := range files {
+		if line := imageLine(a.Name); a.Inline && strings.Contains(text, line) {
+			text = strings.ReplaceAll(text, "\n\n"+line+"\n\n", "\n\n")
+			text = strings.ReplaceAll(text, line, "")
+		}
+	}
+	return strings.Trim(text, "\n")
 }
 
 func orEmpty(list []string) []string {
