@@ -63,7 +63,7 @@ func derive(src *Tx, out *bulk, bad badRow) error {
 // two rows have what only one may have.
 func (d *deriver) index(bucket string, key []byte, keys []indexKey) error {
 	for _, k := range keys {
-		if k.bucket == bucketTicketNumber || k.bucket == bucketPersonAddress {
+		if k.bucket == bucketTicketNumber || k.bucket == bucketPersonAddress || k.bucket == bucketPersonAlso {
 			if other := d.out.get(k.bucket, []byte(k.key)); other != nil {
 				err := d.bad(bucket, key, fmt.Errorf("%w: row %x has the same key in %s", ErrCorrupt, other, k.bucket))
 				if err != nil {

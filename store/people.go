@@ -23,9 +23,21 @@ func (tx *Tx) Person(id ticket.PersonID) (*ticket.Person, error) {
 	return p, nil
 }
 
-// PersonByAddress returns the person whose registered address it is, or
-// ErrNotFound. Addresses are compared by ticket.AddressKey.
+// PersonByAddress returns the person whose address it is, or ErrNotFound. One
+// who has said that it is theirs comes before one who is registered under it:
+// that was them too, before they said so. Addresses are compared by
+// ticket.AddressKey.
 func (tx *Tx) PersonByAddress(addr string) (*ticket.Person, error) {
+	id := tx.get(bucketPersonAlso, addressKey(addr))
+	if id == nil {
+		return tx.PersonRegistered(addr)
+	}
+	return tx.Person(ticket.PersonID(binary.BigEndian.Uint32(id)))
+}
+
+// PersonRegistered returns the person whose registered address it is, or
+// ErrNotFound.
+func (tx *Tx) PersonRegistered(addr string) (*ticket.Person, error) {
 	id := tx.get(bucketPersonAddress, addressKey(addr))
 	if id == nil {
 		return nil, fmt.Errorf("looking for a person by address: %w", ErrNotFound)
@@ -36,7 +48,8 @@ func (tx *Tx) PersonByAddress(addr string) (*ticket.Person, error) {
 func addressKey(addr string) []byte { return hashKey(ticket.AddressKey(addr)) }
 
 // PutPerson stores a person, new or changed. A zero ID is replaced by a fresh
-// one. It returns an error when the address is empty or is another person's.
+// one. It returns an error when the address is empty, or is another person's, or
+// when one of the further addresses is one of another person's further ones.
 func (tx *Tx) PutPerson(p *ticket.Person) error {
 	if err := tx.putPerson(p); err != nil {
 		return fmt.Errorf("storing person %d: %w", p.ID, err)
@@ -64,6 +77,11 @@ func (tx *Tx) putPerson(p *ticket.Person) error {
 	if owner := tx.get(bucketPersonAddress, addressKey(p.Address.Addr)); owner != nil && !bytes.Equal(owner, []byte(personKey(id))) {
 		return errors.New("the address is another person's")
 	}
+	for _, a := range p.Also {
+		if owner := tx.get(bucketPersonAlso, addressKey(a.Addr)); owner != nil && !bytes.Equal(owner, []byte(personKey(id))) {
+			return errors.New("a further address is another person's")
+		}
+	}
 	var before []indexKey
 	old, err := tx.Person(id)
 	switch {
@@ -84,5 +102,9 @@ func (tx *Tx) putPerson(p *ticket.Person) error {
 }
 
 func personIndex(p *ticket.Person) []indexKey {
-	return []indexKey{{bucketPersonAddress, string(addressKey(p.Address.Addr)), personKey(p.ID)}}
+	keys := []indexKey{{bucketPersonAddress, string(addressKey(p.Address.Addr)), personKey(p.ID)}}
+	for _, a := range p.Also {
+		keys = append(keys, indexKey{bucketPersonAlso, string(addressKey(a.Addr)), personKey(p.ID)})
+	}
+	return keys
 }

@@ -13,6 +13,68 @@ import (
 	"buzon/ticket"
 )
 
+// A further address leads to whoever said that it is theirs, also where someone
+// is registered under it, and is nobody else's further one.
+func TestFurtherAddress(t *testing.T) {
+	s := newStore(t)
+	also := []ticket.AlsoAddress{{Addr: "Ana@Casa.example", Since: noon}}
+	update(t, s, func(tx *Tx) error {
+		return errors.Join(
+			tx.PutPerson(&ticket.Person{ID: 1, Address: ticket.Address{Addr: "ana@example.org"}, Also: also}),
+			tx.PutPerson(&ticket.Person{ID: 2, Address: ticket.Address{Addr: "ana@casa.example"}}))
+	})
+	view(t, s, func(tx *Tx) error {
+		p, err := tx.PersonByAddress("ana@casa.example")
+		if err == nil && (p.ID != 1 || !p.Has("ANA@casa.example")) {
+			t.Errorf("it leads to person %d", p.ID)
+		}
+		registered, err2 := tx.PersonRegistered("ana@casa.example")
+		if err2 == nil && registered.ID != 2 {
+			t.Errorf("person %d is registered under it", registered.ID)
+		}
+		return errors.Join(err, err2)
+	})
+	err := s.Update(t.Context(), func(tx *Tx) error {
+		return tx.PutPerson(&ticket.Person{ID: 3, Address: ticket.Address{Addr: "eva@example.org"}, Also: also})
+	})
+	if err == nil {
+		t.Error("two people have the same further address")
+	}
+	update(t, s, func(tx *Tx) error {
+		return tx.PutPerson(&ticket.Person{ID: 1, Address: ticket.Address{Addr: "ana@example.org"}})
+	})
+	view(t, s, func(tx *Tx) error {
+		p, err := tx.PersonByAddress("ana@casa.example")
+		if err == nil && p.ID != 2 {
+			t.Errorf("once it is taken away, it leads to person %d", p.ID)
+		}
+		return err
+	})
+}
+
+// A question is answered once.
+func TestQuestions(t *testing.T) {
+	s := newStore(t)
+	q := &Question{ID: idOf(1), Kind: QuestionAddress, Person: 1, Ticket: idOf(2), Address: "x@example.org", At: noon}
+	update(t, s, func(tx *Tx) error { return tx.PutQuestion(q) })
+	answered := *q
+	answered.Answer = AnswerYes
+	update(t, s, func(tx *Tx) error { return tx.PutQuestion(&answered) })
+	if err := s.Update(t.Context(), func(tx *Tx) error { return tx.PutQuestion(q) }); !errors.Is(err, ErrStale) {
+		t.Errorf("answered twice: %v", err)
+	}
+	view(t, s, func(tx *Tx) error {
+		got, err := tx.Question(q.ID)
+		if diff := gocmp.Diff(&answered, got); diff != "" {
+			t.Error(diff)
+		}
+		if _, err := tx.Question(idOf(9)); !errors.Is(err, ErrNotFound) {
+			t.Errorf("no question gives %v", err)
+		}
+		return err
+	})
+}
+
 func TestPeople(t *testing.T) {
 	s := newStore(t)
 	ana := &ticket.Person{Address: ticket.Address{Name: "Ana", Addr: "Ana@Example.org"}, Language: "es"}

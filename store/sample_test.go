@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -22,6 +23,9 @@ func take(ctx context.Context, s *Store, n int) error {
 	sum := sha256.Sum256(raw)
 	return s.Update(ctx, func(tx *Tx) error {
 		person := &ticket.Person{Address: ticket.Address{Addr: fmt.Sprintf("p%d@example.org", n)}}
+		if n%2 == 1 {
+			person.Also = []ticket.AlsoAddress{{Addr: fmt.Sprintf("also%d@example.org", n), Since: noon}}
+		}
 		if err := tx.PutPerson(person); err != nil {
 			return err
 		}
@@ -97,7 +101,7 @@ func keep(t testing.TB, s *Store) {
 				id = q.ID
 			} else {
 				h := &HeldRow{Archive: ref, Message: m.ID}
-				err = tx.AddHeld(h)
+				err = errors.Join(tx.AddHeld(h), tx.PutQuestion(&Question{ID: idOf(90), Kind: QuestionRelease, Person: 1, Ticket: idOf(1), Held: 1, At: noon}))
 				id = h.ID
 			}
 			if err != nil {

@@ -24,7 +24,9 @@ const (
 	bucketEntries        = "entries"          // ticket seq → Entry
 
 	bucketPeople        = "people"         // id → Person
-	bucketPersonAddress = "person_address" // address key → id
+	bucketPersonAddress = "person_address" // hash of the registered address → id
+	bucketPersonAlso    = "person_also"    // hash of a further address → id
+	bucketQuestions     = "questions"      // id → Question
 
 	bucketMessages         = "messages"          // id → MessageRow
 	bucketMessageTransport = "message_transport" // hash of key → id
@@ -57,7 +59,7 @@ var buckets = []string{
 	bucketMeta, bucketCounts,
 	bucketTickets, bucketTicketNumber, bucketTicketStatus, bucketTicketTopic, bucketTicketAssignee,
 	bucketTicketAsker, bucketTicketDue, bucketEntries,
-	bucketPeople, bucketPersonAddress,
+	bucketPeople, bucketPersonAddress, bucketPersonAlso, bucketQuestions,
 	bucketMessages, bucketMessageTransport, bucketMessageIdentity, bucketMessageVariant, bucketMessageIDs,
 	bucketOutbox, bucketOutboxChunks, bucketOutboxID, bucketOutboxState, bucketOutboxDue, bucketOutboxFinished,
 	bucketQuarantine, bucketHeld,
@@ -82,7 +84,7 @@ var counted = []string{bucketPeople, bucketMessages, bucketOutbox, bucketQuarant
 var derived = []string{
 	bucketCounts,
 	bucketTicketNumber, bucketTicketStatus, bucketTicketTopic, bucketTicketAssignee, bucketTicketAsker, bucketTicketDue,
-	bucketPersonAddress,
+	bucketPersonAddress, bucketPersonAlso,
 	bucketMessageTransport, bucketMessageIdentity, bucketMessageVariant, bucketMessageIDs,
 	bucketOutboxID, bucketOutboxState, bucketOutboxDue, bucketOutboxFinished,
 	bucketLedgerUnsettled, bucketJournalTicket, bucketAutomaticAge,
@@ -93,7 +95,21 @@ type migration func(*bbolt.Tx) error
 
 // migrations holds, in order, the steps from version 1 upwards. Steps are only
 // ever added, at the end.
-var migrations []migration
+var migrations = []migration{
+	addBuckets("person_also", "questions"),
+}
+
+// addBuckets makes buckets that earlier versions did not have.
+func addBuckets(names ...string) migration {
+	return func(tx *bbolt.Tx) error {
+		for _, name := range names {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
 
 // schemaVersion is the version that the steps lead to.
 func schemaVersion(steps []migration) uint64 { return uint64(1 + len(steps)) }

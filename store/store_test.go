@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -220,10 +222,11 @@ func TestMigrate(t *testing.T) {
 			return b.Put([]byte("steps"), append(bytes.Clone(b.Get([]byte("steps"))), name...))
 		}
 	}
-	steps := []migration{step("a"), step("b")}
+	steps := append(slices.Clone(migrations), step("a"), step("b"))
+	next := int(schemaVersion(migrations))
 	path := filepath.Join(dir, stateFile)
-	broken := append(steps[:2:2], func(*bbolt.Tx) error { return errors.New("no") })
-	if err := migrate(s.db, path, broken); err == nil || !strings.Contains(err.Error(), "from schema 3 to 4") {
+	broken := append(slices.Clone(steps), func(*bbolt.Tx) error { return errors.New("no") })
+	if err := migrate(s.db, path, broken); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("from schema %d to %d", next+2, next+3)) {
 		t.Errorf("a step that fails gives %v", err)
 	}
 	for range 2 {
@@ -250,6 +253,24 @@ func TestMigrate(t *testing.T) {
 	after, err := os.ReadFile(path)
 	if err != nil || !bytes.Equal(before, after) {
 		t.Errorf("a newer state was changed (%v)", err)
+	}
+}
+
+// A state of the first schema, which had no questions, is brought to the present one.
+func TestMigrateFromTheFirst(t *testing.T) {
+	dir := t.TempDir()
+	if err := openAt(t, dir, Options{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	tamper(t, filepath.Join(dir, stateFile), func(tx *bbolt.Tx) error {
+		return errors.Join(tx.DeleteBucket([]byte(bucketPersonAlso)), tx.DeleteBucket([]byte(bucketQuestions)),
+			tx.Bucket([]byte(bucketMeta)).Put([]byte(keyVersion), be64(1)))
+	})
+	if err := openAt(t, dir, Options{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r := verified(t, dir); !r.Clean() {
+		t.Errorf("differences: %v", r.Differences)
 	}
 }
 

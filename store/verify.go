@@ -171,7 +171,7 @@ func (v *verifier) state(tx *Tx) error {
 	if version != schemaVersion(migrations) {
 		return fmt.Errorf("it has schema %d and this program knows %d; start the desk once with this version", version, schemaVersion(migrations))
 	}
-	for _, step := range []func(*Tx) error{v.journal, v.tickets, v.messages, v.people, v.outgoing, v.kept, v.ledger, v.numbers, v.indexes} {
+	for _, step := range []func(*Tx) error{v.journal, v.tickets, v.messages, v.people, v.outgoing, v.kept, v.questions, v.ledger, v.numbers, v.indexes} {
 		if err := v.ctx.Err(); err != nil {
 			return err
 		}

@@ -72,6 +72,8 @@ func deleteRow(bucket string, key []byte) func(*bbolt.Tx) error {
 	return func(tx *bbolt.Tx) error { return tx.Bucket([]byte(bucket)).Delete(key) }
 }
 
+func idBytes(n int) []byte { id := idOf(n); return id[:] }
+
 func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	id := idOf(2)
 	first := ticket.ArchiveRef{Segment: "2026-11", Seq: 1}
@@ -121,6 +123,10 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		"the next number":              {putRaw(bucketMeta, []byte(keyLastNumber), be64(2)), "would get the number 3"},
 		"the next message":             {func(tx *bbolt.Tx) error { return tx.Bucket([]byte(bucketMessages)).SetSequence(1) }, "would get the number 2"},
 		"a bucket missing":             {func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte(bucketTicketDue)) }, "ticket_due: the bucket is missing"},
+		"a further address of two":     {change(bucketPeople, []byte(personKey(2)), func(x *ticket.Person) { x.Also = []ticket.AlsoAddress{{Addr: "also1@example.org"}} }), "the same key in person_also"},
+		"a question under another id":  {change(bucketQuestions, idBytes(90), func(x *Question) { x.ID = idOf(9) }), "it stands at"},
+		"a question about nothing":     {change(bucketQuestions, idBytes(90), func(x *Question) { x.Held = 9 }), "refers to 9 of held"},
+		"a question to nobody":         {change(bucketQuestions, idBytes(90), func(x *Question) { x.Person = 99 }), "refers to 99 of people"},
 		"an automatic key":             {putRaw(bucketAutomatic, []byte("short"), nil), "automatic: row"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -134,4 +134,6 @@ const (
 	EventCommand     = "command" // Detail: the command's name
 	EventSeen        = "seen"    // an agent looked at it, or at a list; Detail: how
 	EventDeleted     = "deleted" // Digest: of the reason, which stands in the thread
+	EventAsked       = "asked"   // a person, by mail, about something of theirs
+	EventAddress     = "address" // a further one of a person's is known from now on
 )

@@ -1,6 +1,9 @@
 package ticket
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // PersonID names a person in the store and in tokens.
 type PersonID uint32
@@ -23,6 +26,24 @@ type Person struct {
 	// Away is until when an agent gets no new tickets.
 	Away   time.Time `json:"away,omitzero"`
 	Labels []string  `json:"labels,omitempty"` // folded, sorted
+	// Also are further addresses that the person has said are theirs. Mail from
+	// them is the person's; mail to the person goes to Address alone.
+	Also []AlsoAddress `json:"also,omitempty"`
+}
+
+// MaxAlso is how many further addresses a person may have.
+const MaxAlso = 20
+
+// AlsoAddress is a further address of a person.
+type AlsoAddress struct {
+	Addr  string    `json:"addr"`
+	Since time.Time `json:"since"`
+}
+
+// Has tells whether an address is the person's, registered or further.
+func (p *Person) Has(addr string) bool {
+	key := AddressKey(addr)
+	return p.Address.Key() == key || slices.ContainsFunc(p.Also, func(a AlsoAddress) bool { return AddressKey(a.Addr) == key })
 }
 
 // Role is what someone is to a ticket.

@@ -22,6 +22,12 @@ const (
 	PurposeSeparator Purpose = 3 // in the separator line of our mails
 	PurposeBounce    Purpose = 4 // in the envelope sender
 	PurposeConfirm   Purpose = 7 // behind a command that needs a second word
+
+	// The next two stand wherever the mail that asks a question has a token, and
+	// are bound to the question instead of a ticket: whatever answers such a mail
+	// can only ever be an answer to that question.
+	PurposeRelease Purpose = 5 // "was this mail yours?"
+	PurposeAddress Purpose = 6 // "is this address yours?"
 )
 
 // The purposes of the tokens of mails whose reply stays inside: a reply to an
@@ -40,7 +46,7 @@ func (p Purpose) Inside() Purpose { return p | inside }
 // Token is what a signed token says: who it was sent to, about which ticket.
 // It identifies a person and grants nothing: their present role does that.
 type Token struct {
-	Ticket  ID
+	Ticket  ID // or the question's
 	Person  PersonID
 	Purpose Purpose
 	Expires time.Time // in whole days, UTC
