@@ -32,6 +32,11 @@ type change struct {
 	noted    []string // addresses to which automatic mail goes
 	outcome  ticket.Outcome
 	also     func(*store.Tx) error // written with the rest; may refuse it all
+	about    ticket.ID             // the ticket that a change of none is about
+	asked    []*store.Question     // new ones
+	decided  []*store.Question     // known ones that have changed
+	adopted  []adoption            // addresses that people have said are theirs
+	with     *change               // what a kept message does that this one lets through
 	now      time.Time
 	// facts are logged once the change is durable.
 	facts []fact
@@ -55,6 +60,12 @@ func (c *change) beside(t *ticket.Ticket, entries ...*ticket.Entry) *side {
 	}
 	c.sides = append(c.sides, s)
 	return s
+}
+
+// adoption is an address that becomes a person's.
+type adoption struct {
+	person  ticket.PersonID
+	address string
 }
 
 type fact struct {
@@ -118,12 +129,29 @@ func (c *change) check(tx *store.Tx, m *ticket.Message) error {
 		}
 	}
 	for _, p := range c.people {
-		if _, err := tx.PersonByAddress(p.Address.Addr); !errors.Is(err, store.ErrNotFound) {
+		if _, err := tx.PersonRegistered(p.Address.Addr); !errors.Is(err, store.ErrNotFound) {
 			return orStale(err)
 		}
 		if _, err := tx.Person(p.ID); !errors.Is(err, store.ErrNotFound) {
 			return orStale(err)
 		}
+	}
+	for _, q := range c.asked {
+		if _, err := tx.Question(q.ID); !errors.Is(err, store.ErrNotFound) {
+			return orStale(err)
+		}
+	}
+	for _, q := range c.decided {
+		now, err := tx.Question(q.ID)
+		if err != nil {
+			return err
+		}
+		if now.Answer != "" || now.Warned && q.Answer == "" {
+			return errStale
+		}
+	}
+	if c.with != nil {
+		return c.with.check(tx, nil)
 	}
 	return nil
 }
@@ -163,6 +191,10 @@ func (c *change) copy() *change {
 		q := *c.kept
 		n.kept = &q
 	}
+	n.asked = cloneAll(c.asked)
+	if c.with != nil {
+		n.with = c.with.copy()
+	}
 	return &n
 }
 
@@ -178,10 +210,13 @@ func cloneAll[T any](list []*T) []*T {
 // write stores the change, numbering what is new. It works on a copy's own
 // values. m is nil when no message caused it.
 func (c *change) write(tx *store.Tx, s *Setting, m *ticket.Message) error {
-	for _, p := range slices.Concat(c.people, c.touched) {
-		if err := tx.PutPerson(p); err != nil {
+	if c.with != nil {
+		if err := c.with.write(tx, s, nil); err != nil {
 			return err
 		}
+	}
+	if err := c.writePeople(tx); err != nil {
+		return err
 	}
 	if err := c.writeTicket(tx, s); err != nil {
 		return err
@@ -204,6 +239,9 @@ func (c *change) write(tx *store.Tx, s *Setting, m *ticket.Message) error {
 			return err
 		}
 		c.event(ticket.Event{Kind: ticket.EventQuarantined, Object: c.kept.ID})
+	}
+	if err := c.writeQuestions(tx); err != nil {
+		return err
 	}
 	for _, id := range c.bounced {
 		out, err := tx.Outgoing(id)
@@ -236,6 +274,8 @@ func (c *change) write(tx *store.Tx, s *Setting, m *ticket.Message) error {
 		e := &c.events[i]
 		if c.ticket != nil {
 			e.Ticket = c.ticket.ID
+		} else if e.Ticket.IsZero() {
+			e.Ticket = c.about
 		}
 		if e.Object == 0 {
 			e.Object = row
@@ -245,6 +285,64 @@ func (c *change) write(tx *store.Tx, s *Setting, m *ticket.Message) error {
 		}
 	}
 	// gofail: var applied struct{}
+	return nil
+}
+
+func (c *change) writePeople(tx *store.Tx) error {
+	for _, p := range c.people {
+		if err := tx.PutPerson(p); err != nil {
+			return err
+		}
+	}
+	for _, p := range c.touched {
+		now, err := tx.Person(p.ID)
+		if err != nil {
+			return err
+		}
+		p.Also = now.Also // changed below only, whatever the snapshot had
+		if err := tx.PutPerson(p); err != nil {
+			return err
+		}
+	}
+	for _, a := range c.adopted {
+		person, err := tx.Person(a.person)
+		if err != nil {
+			return err
+		}
+		if person.Has(a.address) {
+			continue
+		}
+		person.Also = append(person.Also, ticket.AlsoAddress{Addr: ticket.AddressKey(a.address), Since: c.now})
+		if err := tx.PutPerson(person); err != nil {
+			return err
+		}
+		err = tx.Append(&ticket.Event{
+			At: c.now, Kind: ticket.EventAddress, Person: person.ID, Digest: tx.Digest([]byte(ticket.AddressKey(a.address))),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeQuestions stores what is asked, now that what is held has a number, and
+// what was answered.
+func (c *change) writeQuestions(tx *store.Tx) error {
+	for _, q := range c.asked {
+		if q.Kind == store.QuestionRelease {
+			q.Held = c.held.ID
+		}
+		if err := tx.PutQuestion(q); err != nil {
+			return err
+		}
+		c.event(ticket.Event{Kind: ticket.EventAsked, Person: q.Person, Detail: q.Kind})
+	}
+	for _, q := range c.decided {
+		if err := tx.PutQuestion(q); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -351,6 +449,8 @@ func (c *change) writeMessage(tx *store.Tx, m *ticket.Message) (uint64, error) {
 		if len(c.entries) > 0 {
 			row.Entry = c.entries[0].Seq
 		}
+	} else if !c.about.IsZero() {
+		row.Ticket = c.about
 	} else if c.seen.same != nil {
 		row.Ticket, row.Entry = c.seen.same.Ticket, c.seen.same.Entry
 	}
@@ -367,6 +467,7 @@ func (c *change) writeMessage(tx *store.Tx, m *ticket.Message) (uint64, error) {
 
 func (c *change) queue(tx *store.Tx, l *letter, m *ticket.Message) error {
 	out := l.out
+	out.Ticket = c.about
 	if c.ticket != nil {
 		out.Ticket = c.ticket.ID
 		if len(c.entries) > 0 {

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
+	"io"
 	"log/slog"
+	"mime/quotedprintable"
 	"strings"
 	"sync"
 	"testing"
@@ -100,8 +103,14 @@ type office struct {
 
 func open(t *testing.T) *office {
 	t.Helper()
+	return openWith(t, configuration)
+}
+
+// openWith opens an office with a configuration of its own.
+func openWith(t *testing.T, text string) *office {
+	t.Helper()
 	o := &office{t: t, now: time.Date(2026, 11, 24, 15, 0, 0, 0, time.UTC)}
-	table, err := routing.Parse("test.toml", []byte(configuration))
+	table, err := routing.Parse("test.toml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,4 +359,20 @@ func (o *office) opened() (n ticket.Number, confirmation, notification mail) {
 	}
 	mails := o.sent()
 	return out.Number, o.only(mails, "laura@estudiantes.example"), o.only(mails, "ana@privada.example")
+}
+
+// htmlOf is the HTML part of a raw mail, decoded.
+func htmlOf(raw string) string {
+	_, part, _ := strings.Cut(raw, "Content-Type: text/html")
+	head, body, _ := strings.Cut(part, "\r\n\r\n")
+	switch {
+	case strings.Contains(head, "quoted-printable"):
+		text, _ := io.ReadAll(quotedprintable.NewReader(strings.NewReader(body)))
+		return string(text)
+	case strings.Contains(head, "base64"):
+		body, _, _ = strings.Cut(body, "\r\n--")
+		text, _ := base64.StdEncoding.DecodeString(strings.ReplaceAll(body, "\r\n", ""))
+		return string(text)
+	}
+	return body
 }

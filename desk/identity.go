@@ -2,6 +2,7 @@ package desk
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"buzon/routing"
@@ -19,6 +20,7 @@ type sender struct {
 	// unverified: the ticket's people are told that the sender was not shown to
 	// be who they say they are.
 	unverified bool
+	foreign    bool           // a token of the person's, from an address that is not known as theirs
 	hold       string         // why a person has to say what shall become of it
 	owner      *routing.Agent // whose power it claims, when held
 }
@@ -28,17 +30,15 @@ type sender struct {
 // of that agent's own addresses in From, and the agent must be one at present.
 func (p *planner) identify(ev evidence) (sender, error) {
 	table := p.setting.Table
-	from, err := p.tx.PersonByAddress(p.m.From.Addr)
-	if errors.Is(err, store.ErrNotFound) {
-		from = nil
-	} else if err != nil {
+	from, err := p.known(p.m.From.Addr)
+	if err != nil {
 		return sender{}, err
 	}
 	who := sender{person: from, role: ticket.RoleThirdParty}
 	if ev.ticket == nil {
 		return who, nil
 	}
-	fromAgent := table.AgentByAddress(p.m.From.Addr)
+	fromAgent := p.agentAt(p.m.From.Addr, from)
 
 	if ev.person != 0 {
 		holder, err := p.tx.Person(ev.person)
@@ -56,15 +56,18 @@ func (p *planner) identify(ev evidence) (sender, error) {
 			return who, nil // an agent once, nobody now
 		}
 		who.person, who.role, who.joins = holder, part.Role, true
-		who.unverified = holder.Address.Key() != p.m.From.Key() || p.m.FromRewritten
+		who.unverified = !p.isOf(holder, p.m.From.Addr) || p.m.FromRewritten
+		who.foreign = who.unverified && !p.m.FromRewritten
 		return who, nil
 	}
 
-	if from != nil {
-		if part := ev.ticket.Participant(from.ID); part != nil && part.Role != ticket.RoleAgent {
-			who.role, who.joins, who.unverified = part.Role, true, p.m.FromRewritten
-			return who, nil
-		}
+	part, err := p.partOf(ev.ticket, from)
+	if err != nil {
+		return who, err
+	}
+	if part != nil {
+		who.role, who.joins, who.unverified = part.Role, true, p.m.FromRewritten
+		return who, nil
 	}
 	if fromAgent != nil {
 		if p.replay.as == fromAgent.ID {
@@ -85,6 +88,25 @@ func (p *planner) identify(ev evidence) (sender, error) {
 	return who, nil
 }
 
+// partOf is what the sender of a message without a token is to the requester's
+// side of a ticket: as the person that From leads to, or as whoever was
+// registered under it before that person said that it is theirs. nil: nothing.
+func (p *planner) partOf(t *ticket.Ticket, from *ticket.Person) (*ticket.Participant, error) {
+	registered, err := p.tx.PersonRegistered(p.m.From.Addr)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	for _, person := range []*ticket.Person{from, registered} {
+		if person == nil {
+			continue
+		}
+		if part := t.Participant(person.ID); part != nil && part.Role != ticket.RoleAgent {
+			return part, nil
+		}
+	}
+	return nil, nil
+}
+
 func (p *planner) identifyAgent(who sender, agent, fromAgent *routing.Agent, holder *ticket.Person) sender {
 	who.owner = agent
 	switch reason := p.unauthenticated(); {
@@ -94,7 +116,7 @@ func (p *planner) identifyAgent(who sender, agent, fromAgent *routing.Agent, hol
 		// The group named the author; nobody but the group vouches for that.
 		who.hold = "it carries a token of agent " + agent.ID + " and came through group " + p.m.Group + ", which put its own address into From"
 		return who
-	case fromAgent != agent:
+	case fromAgent != agent && !agent.MaySendAs(p.m.From.Addr):
 		who.hold = "it carries a token of agent " + agent.ID + " and comes from another address"
 		return who
 	case reason != "":
@@ -103,6 +125,49 @@ func (p *planner) identifyAgent(who sender, agent, fromAgent *routing.Agent, hol
 	}
 	who.person, who.agent, who.role, who.joins = holder, agent, ticket.RoleAgent, true
 	return who
+}
+
+// sentAs tells whether a mail from an address of the desk is an agent's who may
+// send as it, and who has written by hand: it carries a token of theirs.
+func (p *planner) sentAs(ev evidence) bool {
+	if !p.m.ByHand || ev.ticket == nil || ev.person == 0 {
+		return false
+	}
+	holder, err := p.tx.Person(ev.person)
+	if err != nil {
+		return false
+	}
+	agent := p.setting.Table.AgentByAddress(holder.Address.Addr)
+	return agent != nil && agent.MaySendAs(p.m.From.Addr)
+}
+
+// known returns the person whose address it is, registered or further, or, where
+// the configuration pairs its domain with another, the same at that one; nil:
+// nobody's.
+func (p *planner) known(addr string) (*ticket.Person, error) {
+	for _, same := range p.setting.Table.SameAddresses(addr) {
+		person, err := p.tx.PersonByAddress(same)
+		if err == nil || !errors.Is(err, store.ErrNotFound) {
+			return person, err
+		}
+	}
+	return nil, nil
+}
+
+// isOf tells whether an address is the person's: registered, further, or the same
+// at a paired domain.
+func (p *planner) isOf(person *ticket.Person, addr string) bool {
+	return slices.ContainsFunc(p.setting.Table.SameAddresses(addr), person.Has)
+}
+
+// agentAt returns the agent whose address it is: of the configuration, or one
+// that the agent, who is the person whom it leads to, has said is theirs; or nil.
+func (p *planner) agentAt(addr string, person *ticket.Person) *routing.Agent {
+	agent := p.setting.Table.AgentByAddress(addr)
+	if agent == nil && person != nil && p.isOf(person, addr) {
+		agent = p.setting.Table.AgentByAddress(person.Address.Addr)
+	}
+	return agent
 }
 
 // unauthenticated says why the account's Authentication-Results (RFC 8601) do

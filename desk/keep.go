@@ -38,7 +38,7 @@ func (p *planner) copyArrived() error {
 // referred tells whether the topic's agents take part in the ticket already.
 func (p *planner) referred(t *ticket.Ticket, topic *routing.Topic) bool {
 	for _, agent := range topic.Agents() {
-		person, err := p.tx.PersonByAddress(agent.Addresses[0])
+		person, err := p.tx.PersonRegistered(agent.Addresses[0])
 		if err != nil || t.Participant(person.ID) == nil {
 			return false
 		}
@@ -98,20 +98,10 @@ func (p *planner) hold(ev evidence, who sender) error {
 	})
 	p.change.outcome = p.outcome(ticket.EventHeld, who.hold)
 	p.fact("held", ticket.LogAgent, who.owner.ID, ticket.LogReason, who.hold)
-	if p.m.Envelope.Backlog || !p.m.AutoReplyAllowed && p.m.Kind != ticket.KindHuman {
-		return nil
-	}
-	sent, err := p.tx.CountAutomatic(person.Address.Key(), p.now.Add(-hour))
-	if err != nil || sent >= p.setting.Table.Config.Desk.AutomaticPerHour {
+	if ok, err := p.mayTell(person); !ok || err != nil {
 		return err
 	}
-	p.noted = append(p.noted, person.Address.Key())
-	l := p.letter("held", ticket.ClassNotification, p.topicOf(ev.ticket), person, ticket.RoleAgent)
-	l.lang = who.owner.Language
-	l.data.Reason = who.hold
-	l.data.Requester = shown(p.m.From)
-	l.data.Text = ticket.StripTokens(p.m.ReplyText)
-	return nil
+	return p.askRelease(ev.ticket, who, person)
 }
 
 // Errors of Release and Retry.
@@ -120,7 +110,12 @@ var ErrSettled = errors.New("it has been dealt with already")
 // Release lets a held message through in the name of the agent whose token it
 // carries: an operator says that it was theirs.
 func (d *Desk) Release(ctx context.Context, id uint64) (ticket.Outcome, error) {
-	return d.again(ctx, func(tx *store.Tx) (again, error) {
+	return d.again(ctx, held(id, "held"))
+}
+
+// held finds a held message that is to be let through.
+func held(id uint64, detail string) func(*store.Tx) (again, error) {
+	return func(tx *store.Tx) (again, error) {
 		row, err := tx.Held(id)
 		if err != nil {
 			return again{}, err
@@ -130,9 +125,9 @@ func (d *Desk) Release(ctx context.Context, id uint64) (ticket.Outcome, error) {
 		}
 		row.State = store.HeldReleased
 		return again{archive: row.Archive, envelope: row.Envelope, message: row.Message, as: row.Agent,
-			event:  ticket.Event{Kind: ticket.EventReleased, Object: id, Person: row.Person, Detail: "held"},
+			event:  ticket.Event{Kind: ticket.EventReleased, Object: id, Person: row.Person, Detail: detail},
 			settle: func(tx *store.Tx) error { return tx.PutHeld(row) }}, nil
-	})
+	}
 }
 
 // Retry reads a quarantined message again, with the present program and
@@ -164,50 +159,48 @@ type again struct {
 }
 
 func (d *Desk) again(ctx context.Context, find func(*store.Tx) (again, error)) (ticket.Outcome, error) {
-	var a again
-	var correlation string
-	err := d.Store.View(func(tx *store.Tx) (err error) {
-		if a, err = find(tx); err != nil {
-			return err
-		}
-		row, err := tx.Message(a.message)
-		if err == nil {
-			correlation = row.Correlation
-		}
-		return err
-	})
-	if err != nil {
-		return ticket.Outcome{}, err
-	}
-	raw, err := d.Store.Raw(a.archive)
-	if err != nil {
-		return ticket.Outcome{}, err
-	}
-	m := d.Understand(raw)
-	m.ID, m.Envelope, m.Archive, m.Size = correlation, a.envelope, a.archive, int64(len(raw))
 	done, err := d.apply(ctx, nil, func(tx *store.Tx, s *Setting) (*change, error) {
-		c, err := d.plan(tx, s, m, replay{again: true, as: a.as})
-		if err != nil {
-			return nil, err
-		}
-		if c.kept != nil || c.held != nil {
-			return nil, fmt.Errorf("it would be kept again: %s", c.outcome.Detail)
-		}
-		c.also = func(tx *store.Tx) error {
-			// Looked at again, so that two operators can't both let it through.
-			now, err := find(tx)
-			if err != nil {
-				return err
-			}
-			return now.settle(tx)
-		}
-		c.event(a.event)
-		return c, nil
+		return d.planAgain(tx, s, find)
 	})
 	if err != nil {
 		return ticket.Outcome{}, err
 	}
 	return done.outcome, nil
+}
+
+// planAgain decides what a kept message does that is let through.
+func (d *Desk) planAgain(tx *store.Tx, s *Setting, find func(*store.Tx) (again, error)) (*change, error) {
+	a, err := find(tx)
+	if err != nil {
+		return nil, err
+	}
+	row, err := tx.Message(a.message)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := d.Store.Raw(a.archive)
+	if err != nil {
+		return nil, err
+	}
+	m := d.Understand(raw)
+	m.ID, m.Envelope, m.Archive, m.Size = row.Correlation, a.envelope, a.archive, int64(len(raw))
+	c, err := d.plan(tx, s, m, replay{again: true, as: a.as})
+	if err != nil {
+		return nil, err
+	}
+	if c.kept != nil || c.held != nil {
+		return nil, fmt.Errorf("it would be kept again: %s", c.outcome.Detail)
+	}
+	c.also = func(tx *store.Tx) error {
+		// Looked at again, so that two people can't both let it through.
+		now, err := find(tx)
+		if err != nil {
+			return err
+		}
+		return now.settle(tx)
+	}
+	c.event(a.event)
+	return c, nil
 }
 
 // Drop marks a held message or a quarantined one as unwanted. Its bytes stay in

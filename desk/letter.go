@@ -127,6 +127,11 @@ func (l *letter) attach(m *ticket.Message, include bool) {
 // compose renders the change's letters and puts them into MIME form. It reads
 // the archive, so it belongs outside the write transaction.
 func (d *Desk) compose(c *change, s *Setting) error {
+	if c.with != nil {
+		if err := d.compose(c.with, s); err != nil {
+			return err
+		}
+	}
 	for _, l := range c.letters {
 		if err := d.composeOne(c, s, l); err != nil {
 			return fmt.Errorf("composing %s to %s: %w", l.template, l.to.Address.Addr, err)

@@ -282,7 +282,7 @@ func (o *orders) tellEach(agents []*routing.Agent, title string, args []string, 
 
 // isAway tells whether an agent is absent at present.
 func (p *planner) isAway(agent *routing.Agent) bool {
-	person, err := p.tx.PersonByAddress(agent.Addresses[0])
+	person, err := p.tx.PersonRegistered(agent.Addresses[0])
 	return err == nil && p.now.Before(person.Away)
 }
 

@@ -172,7 +172,10 @@ func (d *Desk) apply(ctx context.Context, m *ticket.Message, plan func(*store.Tx
 	}
 	// gofail: var committedUnwoken struct{}
 	d.log(done, m)
-	if len(done.letters) > 0 {
+	if done.with != nil {
+		d.log(done.with, nil)
+	}
+	if len(done.letters) > 0 || done.with != nil {
 		d.queued()
 	}
 	return done, nil
@@ -258,7 +261,7 @@ func (p *planner) understood() error {
 	switch {
 	case ev.bounce != nil || p.m.Kind == ticket.KindBounce:
 		return p.bounce(ev)
-	case p.m.Kind == ticket.KindOwn:
+	case p.m.Kind == ticket.KindOwn && !p.sentAs(ev):
 		p.ignore("our own mail came back: " + p.m.KindReason)
 		return nil
 	case p.m.Kind == ticket.KindAutoreply, p.m.Kind == ticket.KindChallenge, p.m.Kind == ticket.KindReport:
@@ -266,6 +269,8 @@ func (p *planner) understood() error {
 	case p.m.From.IsZero():
 		p.quarantine("no-from: the message names no sender")
 		return nil
+	case ev.question != nil:
+		return p.decide(ev)
 	}
 	return p.person(ev)
 }

@@ -19,6 +19,11 @@ func (p *planner) reply(ev evidence, who sender) error {
 		return p.request(ev)
 	}
 	author := who.person
+	if who.foreign {
+		if err := p.askAddress(t, who.person); err != nil {
+			return err
+		}
+	}
 	if author == nil || who.unverified {
 		// Recorded under the address that it came from, not as the participant.
 		var err error

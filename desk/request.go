@@ -239,10 +239,14 @@ func (p *planner) personFor(a ticket.Address) (*ticket.Person, error) {
 			return fresh, nil
 		}
 	}
-	found, err := p.tx.PersonByAddress(a.Addr)
-	if err == nil || !errors.Is(err, store.ErrNotFound) {
+	found, err := p.known(a.Addr)
+	if found != nil || err != nil {
 		return found, err
 	}
+	return p.newPerson(a)
+}
+
+func (p *planner) newPerson(a ticket.Address) (*ticket.Person, error) {
 	id, err := p.desk.personID()
 	if err != nil {
 		return nil, err
@@ -253,7 +257,18 @@ func (p *planner) personFor(a ticket.Address) (*ticket.Person, error) {
 }
 
 func (p *planner) agentPerson(agent *routing.Agent) (*ticket.Person, error) {
-	return p.personFor(ticket.Address{Name: agent.Name, Addr: agent.Addresses[0]})
+	// Nobody else becomes the agent by having said that the address is theirs.
+	a := ticket.Address{Name: agent.Name, Addr: agent.Addresses[0]}
+	for _, fresh := range p.people {
+		if fresh.Address.Key() == a.Key() {
+			return fresh, nil
+		}
+	}
+	found, err := p.tx.PersonRegistered(a.Addr)
+	if err == nil || !errors.Is(err, store.ErrNotFound) {
+		return found, err
+	}
+	return p.newPerson(a)
 }
 
 // language is the one to write to a requester in: their mail's, where it is

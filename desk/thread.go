@@ -33,6 +33,9 @@ type evidence struct {
 	cited  []ticket.ID     // other tickets that are named by weaker evidence
 	bounce *ticket.Token   // it came to a signed bounce address
 	inside bool            // it answers a mail whose replies stay inside
+	// question is what the mail answers, whatever else it names: it can be
+	// nothing but an answer to it.
+	question *store.Question
 }
 
 // thread looks for the ticket that the message belongs to. Tokens are believed
@@ -67,6 +70,9 @@ func (p *planner) thread() (evidence, error) {
 		return take(by, t)
 	}
 
+	if err := p.questioned(&ev); err != nil {
+		return ev, err
+	}
 	for _, target := range p.m.TargetAddresses() {
 		_, detail := ticket.SplitPlus(target.Address)
 		if t, err := p.desk.keys.Check(detail, ticket.PurposeBounce, p.now); err == nil && ev.bounce == nil {
@@ -144,5 +150,38 @@ func (ev *evidence) cite(id ticket.ID) {
 // isSender tells whether the message's From is the person's registered address.
 func (p *planner) isSender(id ticket.PersonID) bool {
 	person, err := p.tx.Person(id)
-	return err == nil && person.Address.Key() == p.m.From.Key()
+	return err == nil && p.isOf(person, p.m.From.Addr)
+}
+
+// questioned looks for the token of a question, wherever it stands. An expired
+// one counts: its question says what became of it.
+func (p *planner) questioned(ev *evidence) error {
+	var tokens []string
+	for _, target := range p.m.TargetAddresses() {
+		_, detail := ticket.SplitPlus(target.Address)
+		tokens = append(tokens, detail)
+	}
+	for _, id := range p.m.Parents() {
+		token, _ := ticket.MessageIDToken(id)
+		tokens = append(tokens, token)
+	}
+	for _, token := range append(tokens, p.m.Separators...) {
+		for kind, purpose := range questionPurposes {
+			t, err := p.desk.keys.Check(token, purpose, p.now)
+			if err != nil && !errors.Is(err, ticket.ErrExpiredToken) {
+				continue
+			}
+			q, err := p.tx.Question(t.Ticket)
+			if errors.Is(err, store.ErrNotFound) {
+				continue // a restored desk may not know it any more
+			} else if err != nil {
+				return err
+			}
+			if q.Kind == kind && q.Person == t.Person {
+				ev.question = q
+				return nil
+			}
+		}
+	}
+	return nil
 }

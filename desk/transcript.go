@@ -92,9 +92,13 @@ func (l *letter) action(label, body string) {
 		text += "\n" + separatorLine(l.lang, l.token) + "\n"
 	}
 	command, _, _ := strings.Cut(body, "\n")
+	subject := label // of a mail that begins a conversation
+	if l.draft.Subject != "" {
+		subject = "Re: " + l.draft.Subject
+	}
 	l.data.Actions = append(l.data.Actions, templates.Action{
 		Label: label, Command: command,
-		Link: "mailto:" + mailtoEscape(to) + "?subject=" + mailtoEscape("Re: "+l.draft.Subject) + "&body=" + mailtoEscape(text),
+		Link: "mailto:" + mailtoEscape(to) + "?subject=" + mailtoEscape(subject) + "&body=" + mailtoEscape(text),
 	})
 }
 

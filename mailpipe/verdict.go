@@ -22,6 +22,11 @@ func judge(m *ticket.Message, s *skeleton, raw []byte, opt Options) {
 	if m.Kind != ticket.KindBounce {
 		m.Bounce = nil
 	}
+	if m.Kind == ticket.KindOwn {
+		reason, _ := automatic(m, s, head)
+		m.ByHand = reason == "" && opt.Own != nil && opt.Own(m.From.Addr) && !isOwnID(m.MessageID, opt.Hostname) &&
+			head.count("received") <= maxReceived && !head.has("auto-submitted") && !head.has("x-auto-response-suppress") && !head.has("x-loop")
+	}
 	if m.Kind != ticket.KindHuman {
 		return
 	}

@@ -128,9 +128,35 @@ func (c *checker) desk() {
 		c.refers(elementPath("desk.operators", i), id, "agent", c.agents)
 	}
 	c.distinct("desk.operators", c.Desk.Operators)
+	c.sameDomains()
 	if strings.TrimSpace(c.Desk.Notice) == "" && !c.bad("desk.notice") {
 		c.warnf("desk.notice", "write what is done with personal data, by whom, and how to object",
 			"is empty: requesters are not told what happens to their data")
+	}
+}
+
+func (c *checker) sameDomains() {
+	seen := map[string]bool{}
+	for i, group := range c.Desk.SameDomains {
+		path := elementPath("desk.same_domains", i)
+		if c.bad(path) {
+			continue
+		}
+		if len(group) < 2 {
+			c.rejectf(path, `write it like [["example.org", "mail.example.org"]]`, "needs at least two domains")
+		}
+		for j, domain := range group {
+			at := elementPath(path, j)
+			switch key := strings.ToLower(domain); {
+			case !c.set(at):
+			case !isHostname(domain):
+				c.rejectf(at, `write it like "mail.example.org"`, "%q is not a domain", domain)
+			case seen[key]:
+				c.rejectf(at, "put all domains of the same people into one group", "%q stands there twice", domain)
+			default:
+				seen[key] = true
+			}
+		}
 	}
 }
 

@@ -130,6 +130,15 @@ func (c *checker) agentsAll() {
 		if a.Language == "" {
 			a.Language = c.Desk.Language
 		}
+		for j, addr := range a.SendsAs {
+			path := elementPath(elementPath("agent", i)+".sends_as", j)
+			if !c.address(path, addr) {
+				continue
+			}
+			if _, ok := c.topicAddresses[ticket.AddressKey(addr)]; !ok {
+				c.rejectf(path, "name a topic's address; addresses of the agent's own stand in addresses", "%q is not an address of a topic", addr)
+			}
+		}
 		for j, addr := range a.Addresses {
 			path := elementPath(elementPath("agent", i)+".addresses", j)
 			if !c.address(path, addr) {

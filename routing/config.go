@@ -44,25 +44,26 @@ type Size int64
 
 // DeskConfig is what holds for the whole desk.
 type DeskConfig struct {
-	Name             string   `toml:"name" need:"yes"`                                    // shown as the sender's name
-	Hostname         string   `toml:"hostname" need:"yes"`                                // our name in Message-IDs and EHLO
-	Language         string   `toml:"language" default:"es" one:"es en"`                  // es or en
-	TimeZone         string   `toml:"time_zone" default:"America/Bogota"`                 // IANA name
-	Data             string   `toml:"data" kind:"path"`                                   // data folder; required unless --data is given
-	FirstNumber      uint64   `toml:"first_number" default:"1" min:"1" max:"999999999"`   // the first ticket's number
-	PlusAddressing   bool     `toml:"plus_addressing" default:"true"`                     // local+token@domain reaches the mailbox
-	ReplyAddress     string   `toml:"reply_address"`                                      // where signed reply addresses are made, if not at the topic's own
-	Operators        []string `toml:"operators" need:"yes"`                               // agents who are told of alarms and take mail to postmaster
-	Notice           string   `toml:"notice" kind:"text"`                                 // personal-data notice in the first confirmation
-	ReopenWithin     Duration `toml:"reopen_within" default:"30d"`                        // a reply reopens a ticket closed less than this ago
-	TokenLifetime    Duration `toml:"token_lifetime" default:"400d" min:"1d" max:"3650d"` // how long signed addresses work
-	AutomaticPerHour int      `toml:"automatic_per_hour" default:"10" min:"1" max:"1000"` // automatic mails to one address in an hour
-	NotifyFiles      Size     `toml:"notify_files" default:"10 MB"`                       // attachments above this in all: the team gets the list only
-	DiskFloor        Size     `toml:"disk_floor" default:"200 MB"`                        // free space below which mail is refused
-	Templates        string   `toml:"templates" kind:"path"`                              // folder whose files override the built-in templates
-	Footers          []string `toml:"footers"`                                            // how the institution's texts below every mail begin; they count as signature
-	SendDelay        Duration `toml:"send_delay" default:"0s" min:"0s" max:"1h"`          // how long answers wait, so that /undo can take them back
-	KeepSent         Duration `toml:"keep_sent" default:"30d"`                            // how long the bytes of sent mail are kept
+	Name             string     `toml:"name" need:"yes"`                                    // shown as the sender's name
+	Hostname         string     `toml:"hostname" need:"yes"`                                // our name in Message-IDs and EHLO
+	Language         string     `toml:"language" default:"es" one:"es en"`                  // es or en
+	TimeZone         string     `toml:"time_zone" default:"America/Bogota"`                 // IANA name
+	Data             string     `toml:"data" kind:"path"`                                   // data folder; required unless --data is given
+	FirstNumber      uint64     `toml:"first_number" default:"1" min:"1" max:"999999999"`   // the first ticket's number
+	PlusAddressing   bool       `toml:"plus_addressing" default:"true"`                     // local+token@domain reaches the mailbox
+	ReplyAddress     string     `toml:"reply_address"`                                      // where signed reply addresses are made, if not at the topic's own
+	Operators        []string   `toml:"operators" need:"yes"`                               // agents who are told of alarms and take mail to postmaster
+	Notice           string     `toml:"notice" kind:"text"`                                 // personal-data notice in the first confirmation
+	ReopenWithin     Duration   `toml:"reopen_within" default:"30d"`                        // a reply reopens a ticket closed less than this ago
+	TokenLifetime    Duration   `toml:"token_lifetime" default:"400d" min:"1d" max:"3650d"` // how long signed addresses work
+	AutomaticPerHour int        `toml:"automatic_per_hour" default:"10" min:"1" max:"1000"` // automatic mails to one address in an hour
+	SameDomains      [][]string `toml:"same_domains"`                                       // domains at which the same local part is the same person, in groups
+	NotifyFiles      Size       `toml:"notify_files" default:"10 MB"`                       // attachments above this in all: the team gets the list only
+	DiskFloor        Size       `toml:"disk_floor" default:"200 MB"`                        // free space below which mail is refused
+	Templates        string     `toml:"templates" kind:"path"`                              // folder whose files override the built-in templates
+	Footers          []string   `toml:"footers"`                                            // how the institution's texts below every mail begin; they count as signature
+	SendDelay        Duration   `toml:"send_delay" default:"0s" min:"0s" max:"1h"`          // how long answers wait, so that /undo can take them back
+	KeepSent         Duration   `toml:"keep_sent" default:"30d"`                            // how long the bytes of sent mail are kept
 }
 
 // SMTPConfig is the listener.
@@ -155,6 +156,7 @@ type AgentConfig struct {
 	ID        string   `toml:"id" need:"yes"`                                       // unique among agents and teams
 	Name      string   `toml:"name" need:"yes"`                                     // shown to requesters
 	Addresses []string `toml:"addresses" need:"yes"`                                // the first one is written to, mail from any is theirs
+	SendsAs   []string `toml:"sends_as"`                                            // topic addresses that their mail may come from
 	Language  string   `toml:"language" one:"es en"`                                // default: the desk's
 	Role      string   `toml:"role" default:"agent" one:"agent lead administrator"` // agent, lead, administrator; operators are administrators
 }

@@ -264,6 +264,12 @@ func (d *decoder) assign(v reflect.Value, path string, n *unstable.Node) {
 			return
 		}
 		d.tables(v, path, n)
+	case isListOfLists(v.Type()):
+		if n.Kind != unstable.Array {
+			wrong("a list of lists in brackets")
+			return
+		}
+		d.lists(v, path, n)
 	case v.Kind() == reflect.Slice:
 		if n.Kind != unstable.Array {
 			wrong("a list of texts in brackets")
@@ -302,6 +308,21 @@ func (d *decoder) texts(v reflect.Value, path string, n *unstable.Node) {
 		list = append(list, text)
 	}
 	v.Set(reflect.ValueOf(list))
+}
+
+// lists reads a list of lists of strings.
+func (d *decoder) lists(v reflect.Value, path string, n *unstable.Node) {
+	for it := n.Children(); it.Next(); {
+		item := it.Node()
+		at := elementPath(path, v.Len())
+		d.spots[at] = spot{key: d.spots[path].key, value: d.spots[path].value, set: true}
+		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
+		if item.Kind != unstable.Array {
+			d.rejectf(at, "", "must be a list of texts in brackets, not %s", describe(item.Kind))
+			continue
+		}
+		d.texts(v.Index(v.Len()-1), at, item)
+	}
 }
 
 // tables reads a list of inline tables.
@@ -370,6 +391,10 @@ func example(t reflect.Type) string {
 		return `a size in quotes, such as "10 MB"`
 	}
 	return `a time span in quotes, such as "15m" or "2d"`
+}
+
+func isListOfLists(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Slice
 }
 
 func isTableList(t reflect.Type) bool {

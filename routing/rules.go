@@ -77,7 +77,11 @@ func (s *source) ruleOf(path string, tag reflect.StructTag, v reflect.Value) {
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			s.oneLine(elementPath(path, i), v.Index(i).String())
+			if item := v.Index(i); item.Kind() == reflect.Slice {
+				s.ruleOf(elementPath(path, i), "", item)
+			} else {
+				s.oneLine(elementPath(path, i), item.String())
+			}
 		}
 	}
 }

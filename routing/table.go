@@ -1,6 +1,8 @@
 package routing
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"buzon/ticket"
@@ -53,6 +55,7 @@ type Agent struct {
 	ID        string
 	Name      string
 	Addresses []string // keys; the first is written to
+	SendsAs   []string // keys of topic addresses that they may send as
 	Language  string
 	Role      Role
 }
@@ -82,11 +85,15 @@ func compile(config *Config, s *source, version string) *Table {
 	}
 	t.Zone, _ = zone(config.Desk.TimeZone) // was checked
 	for _, c := range config.Agents {
-		a := &Agent{ID: c.ID, Name: c.Name, Addresses: addressKeys(c.Addresses), Language: c.Language, Role: Role(c.Role)}
+		a := &Agent{ID: c.ID, Name: c.Name, Addresses: addressKeys(c.Addresses), SendsAs: addressKeys(c.SendsAs), Language: c.Language, Role: Role(c.Role)}
 		t.Agents = append(t.Agents, a)
 		t.agentByID[a.ID] = a
-		for _, key := range a.Addresses {
-			t.agentByAddress[key] = a
+		for _, addr := range a.Addresses {
+			for _, key := range t.SameAddresses(addr) {
+				if t.agentByAddress[key] == nil || key == addr {
+					t.agentByAddress[key] = a
+				}
+			}
 		}
 	}
 	for _, c := range config.Teams {
@@ -185,9 +192,38 @@ func (t *Table) Topic(id string) *Topic { return t.topicByID[id] }
 // Agent returns the agent with an id, or nil.
 func (t *Table) Agent(id string) *Agent { return t.agentByID[id] }
 
-// AgentByAddress returns the agent who has an address, exactly, or nil.
+// AgentByAddress returns the agent who has an address, exactly or at a paired
+// domain, or nil.
 func (t *Table) AgentByAddress(addr string) *Agent {
 	return t.agentByAddress[ticket.AddressKey(addr)]
+}
+
+// MaySendAs tells whether the agent may send as a topic address.
+func (a *Agent) MaySendAs(addr string) bool {
+	return slices.Contains(a.SendsAs, ticket.AddressKey(addr))
+}
+
+// SameAddresses lists the addresses that are one person's as this one is: itself
+// first, as a key, and the same local part at the domains that desk.same_domains
+// pairs with its domain.
+func (t *Table) SameAddresses(addr string) []string {
+	key := ticket.AddressKey(addr)
+	same := []string{key}
+	local, domain, ok := strings.Cut(key, "@")
+	if !ok {
+		return same
+	}
+	for _, group := range t.Config.Desk.SameDomains {
+		if !slices.ContainsFunc(group, func(d string) bool { return strings.EqualFold(d, domain) }) {
+			continue
+		}
+		for _, other := range group {
+			if !strings.EqualFold(other, domain) {
+				same = append(same, local+"@"+strings.ToLower(other))
+			}
+		}
+	}
+	return same
 }
 
 // Team returns the team with an id, or nil.

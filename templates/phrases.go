@@ -95,7 +95,29 @@ var phrases = map[string]map[string]string{
 	"ask.delete":   {"es": "¿Borrar la solicitud {1}? Motivo: {2}. Nadie la verá más. Si no la confirma, no se borra.", "en": "Delete request {1}? Reason: {2}. Nobody will see it any more. Unless you confirm, it stays."},
 	"ask.confirm":  {"es": "Sí, borrarla", "en": "Yes, delete it"},
 
+	"ask.mine":     {"es": "Sí, fui yo", "en": "Yes, this was me"},
+	"ask.always":   {"es": "Sí, y esa dirección también es mía", "en": "Yes, and that address is mine too"},
+	"ask.notmine":  {"es": "No fui yo", "en": "No, it was not me"},
+	"ask.me":       {"es": "Sí, soy yo", "en": "Yes, it is me"},
+	"ask.notme":    {"es": "No soy yo", "en": "No, it is not me"},
+	"ask.address":  {"es": "A su solicitud {1} llegó un mensaje desde {2}, que no es la dirección con la que la hizo. ¿Es suya también?", "en": "A message for your request {1} came from {2}, which is not the address that you made it with. Is it yours too?"},
+	"hint.address": {"es": "Si dice que sí, lo que escriba desde allí contará como suyo. Le seguimos contestando solo a esta dirección.", "en": "If you say yes, what you write from there counts as yours. We still answer to this address only."},
+
+	// What became of a question that was asked by mail.
+	"word.released":  {"es": "El correo retenido se tramitó como suyo.", "en": "The held mail was dealt with as yours."},
+	"word.always":    {"es": "El correo retenido se tramitó como suyo, y lo que envíe desde {1} contará como suyo.", "en": "The held mail was dealt with as yours, and what you send from {1} counts as yours."},
+	"word.dropped":   {"es": "El correo retenido se descartó: no se le envió a nadie.", "en": "The held mail was dropped: it was sent to nobody."},
+	"word.confirmed": {"es": "Lo que escriba desde {1} contará como suyo.", "en": "What you write from {1} counts as yours."},
+	"word.refused":   {"es": "Lo que llegue desde {1} seguirá marcado como sin comprobar.", "en": "What comes from {1} stays marked as not verified."},
+	"word.already":   {"es": "Esta pregunta ya se había resuelto; su respuesta no cambió nada.", "en": "This question was dealt with before; your answer changed nothing."},
+	"word.expired":   {"es": "El plazo para responder ya pasó, y su respuesta no cambió nada. Pídale a quien administra la mesa de ayuda que lo revise.", "en": "The time to answer is over, and your answer changed nothing. Ask the operators of the desk to look at it."},
+	"word.elsewhere": {"es": "Llegó una respuesta a esta pregunta desde {1}, que no es una dirección suya, y no cambió nada. Responda desde la dirección en que recibe este correo.", "en": "An answer to this question came from {1}, which is not an address of yours, and changed nothing. Reply from the address at which you get this mail."},
+	"word.unclear":   {"es": "No se entendió si es un sí o un no, así que no se hizo nada ni se le envió a nadie lo que escribió.", "en": "It was not clear whether it is a yes or a no, so nothing was done, and what you wrote was sent to nobody."},
+	"word.rest":      {"es": "Lo que escribió debajo no se le envió a nadie.", "en": "What you wrote below was sent to nobody."},
+
 	// Titles.
+	"title.question":    {"es": "Su respuesta sobre la solicitud {1}", "en": "Your answer about request {1}"},
+	"title.address":     {"es": "¿Es suya la dirección {1}?", "en": "Is {1} your address?"},
 	"title.done":        {"es": "Hecho:", "en": "Done:"},
 	"title.show":        {"es": "Conversación de la solicitud {1}", "en": "Conversation of request {1}"},
 	"title.history":     {"es": "Historial de la solicitud {1}", "en": "History of request {1}"},

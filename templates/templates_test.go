@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var wantNames = []string{
 	"alarm", "answer", "assigned", "closed", "confirmation", "held", "internal", "moved", "note", "notification", "notunderstood",
-	"reminder", "state", "thirdparty", "transcript", "undelivered", "update",
+	"question", "reminder", "state", "thirdparty", "transcript", "undelivered", "update",
 }
 
 func builtIn(t testing.TB) *Set {

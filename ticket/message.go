@@ -180,7 +180,10 @@ type Message struct {
 	// FromRewritten says that the group put its own address into From, and that
 	// From is the person it names as the author: nothing vouches for that.
 	FromRewritten bool
-	Language      string // "es", "en" or empty: not sure
+	// ByHand says that From is an address of ours and that a person wrote it:
+	// nothing says that it is our own mail come back, or a machine's.
+	ByHand   bool
+	Language string // "es", "en" or empty: not sure
 
 	Kind             Kind
 	KindReason       string

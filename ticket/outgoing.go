@@ -135,5 +135,6 @@ const (
 	EventSeen        = "seen"    // an agent looked at it, or at a list; Detail: how
 	EventDeleted     = "deleted" // Digest: of the reason, which stands in the thread
 	EventAsked       = "asked"   // a person, by mail, about something of theirs
-	EventAddress     = "address" // a further one of a person's is known from now on
+	EventDecided     = "decided" // the person answered; Detail: what
+	EventAddress     = "address" // a further one of a person's is known from now on; Digest: of it
 )
