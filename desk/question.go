@@ -154,7 +154,7 @@ func (p *planner) inquire(template, lang string, q *store.Question, to *ticket.P
 // give adds an answer that can be given with one tap.
 func (l *letter) give(phrase, word string) {
 	if l.lang == "en" {
-		word = strings.NewReplacer("si", "yes", "siempre", "always").Replace(word)
+		word = strings.NewReplacer("siempre", "always", "si", "yes").Replace(word)
 	}
 	l.action(templates.Phrase(l.lang, phrase), "/"+word)
 }

@@ -149,6 +149,21 @@ func (tx *Tx) Tickets(f TicketFilter, limit int) ([]*ticket.Ticket, error) {
 	return found, nil
 }
 
+// Assignees lists the agents who have or had tickets that are still theirs, each
+// once, sorted. Its cost depends on how many agents there are.
+func (tx *Tx) Assignees() []string {
+	var found []string
+	c := tx.bucket(bucketTicketAssignee).Cursor()
+	for k, _ := c.First(); k != nil; {
+		name, _, _ := bytes.Cut(k, []byte{0})
+		if len(name) > 0 {
+			found = append(found, string(name))
+		}
+		k, _ = c.Seek(append(bytes.Clone(name), 1)) // past all of the name's: ids hold no such octet
+	}
+	return found
+}
+
 // walk goes down through the tickets that an index lists under one value.
 type walk struct {
 	cursor *bbolt.Cursor

@@ -116,6 +116,7 @@ var phrases = map[string]map[string]string{
 	"word.rest":      {"es": "Lo que escribió debajo no se le envió a nadie.", "en": "What you wrote below was sent to nobody."},
 
 	// Titles.
+	"title.left":        {"es": "{1} ya no atiende solicitudes; la {2} pasa a {3}.", "en": "{1} no longer attends to requests; {2} goes to {3}."},
 	"title.question":    {"es": "Su respuesta sobre la solicitud {1}", "en": "Your answer about request {1}"},
 	"title.address":     {"es": "¿Es suya la dirección {1}?", "en": "Is {1} your address?"},
 	"title.done":        {"es": "Hecho:", "en": "Done:"},

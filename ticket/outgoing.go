@@ -134,6 +134,7 @@ const (
 	EventCommand     = "command" // Detail: the command's name
 	EventSeen        = "seen"    // an agent looked at it, or at a list; Detail: how
 	EventDeleted     = "deleted" // Digest: of the reason, which stands in the thread
+	EventAssigned    = "assigned" // without a person's command; Detail: agent or team
 	EventAsked       = "asked"   // a person, by mail, about something of theirs
 	EventDecided     = "decided" // the person answered; Detail: what
 	EventAddress     = "address" // a further one of a person's is known from now on; Digest: of it

@@ -90,7 +90,7 @@ func startDaemon(ctx context.Context, o daemonOptions) (_ *deskDaemon, err error
 	d.spawn(d.listen)
 	d.metrics = web.NewMetrics(d.desk, d.Health)
 	for _, start := range []func() error{
-		d.startNotifier, d.startTending, d.startSender, d.startPipe, d.startClock, d.startListener, d.startWorkers, d.startControl, d.startWeb,
+		d.startNotifier, d.startTending, d.startSender, d.inherit, d.startPipe, d.startClock, d.startListener, d.startWorkers, d.startControl, d.startWeb,
 	} {
 		if err = start(); err != nil {
 			return nil, err
@@ -310,6 +310,9 @@ func (d *deskDaemon) Reload(context.Context) error {
 	}
 	// gofail: var reloadHalfway struct{}
 	d.desk.Use(desk.Setting{Table: table, Templates: tmpl})
+	if err := d.inherit(); err != nil {
+		return err
+	}
 	if err := d.clock.reschedule(table.Config.Reminder.Scan); err != nil {
 		return err
 	}

@@ -32,6 +32,15 @@ func (d *deskDaemon) well() bool {
 	return err == nil && held == nil && !slices.ContainsFunc(d.desk.Alarms(), desk.Alarm.Lasts)
 }
 
+// inherit gives the tickets of agents who left the configuration to others.
+func (d *deskDaemon) inherit() error {
+	n, err := d.desk.Inherit(d.ctx)
+	if n > 0 {
+		d.log.Info("tickets of agents who left were given to others", "count", n)
+	}
+	return err
+}
+
 // startTending raises the alarm of a restored desk, and has the archive swept
 // when the desk has run for a while.
 func (d *deskDaemon) startTending() error {
