@@ -53,6 +53,14 @@ var operations = map[string]operation{
 	"quarantine drop": func(s *Service, ctx context.Context, in Which) (any, error) {
 		return s.quarantineSettled(nil, s.Desk.Drop(ctx, "quarantine", in.ID))
 	},
+	"keys list": func(s *Service, _ context.Context, _ Which) (any, error) { return s.Desk.Keys() },
+	"keys rotate": func(s *Service, ctx context.Context, _ Which) (any, error) {
+		if err := s.Desk.RotateKeys(ctx); err != nil {
+			return nil, err
+		}
+		return s.Desk.Keys()
+	},
+	"person show":  (*Service).personShow,
 	"held list":    (*Service).heldList,
 	"held show":    (*Service).heldShow,
 	"held release": func(s *Service, ctx context.Context, in Which) (any, error) { return s.Desk.Release(ctx, in.ID) },

@@ -317,7 +317,7 @@ const confirmWithin = 48 * time.Hour
 func (o *orders) deleteTicket(c ticket.Command) error {
 	t := o.ticket
 	if len(c.Args) == 1 && ticket.LooksLikeToken(c.Args[0]) {
-		token, err := o.desk.keys.Check(c.Args[0], ticket.PurposeConfirm, o.now)
+		token, err := o.desk.keys().Check(c.Args[0], ticket.PurposeConfirm, o.now)
 		if err != nil || token.Ticket != t.ID || token.Person != o.who.person.ID {
 			return o.no(c, "no.confirm")
 		}
@@ -332,7 +332,7 @@ func (o *orders) deleteTicket(c ticket.Command) error {
 	}
 	o.silent = true
 	o.reports = append(o.reports, func() error {
-		token := o.desk.keys.Mint(ticket.Token{Ticket: t.ID, Person: o.who.person.ID, Purpose: ticket.PurposeConfirm, Expires: o.now.Add(confirmWithin)})
+		token := o.desk.keys().Mint(ticket.Token{Ticket: t.ID, Person: o.who.person.ID, Purpose: ticket.PurposeConfirm, Expires: o.now.Add(confirmWithin)})
 		o.entry(&ticket.Entry{
 			Kind: ticket.EntryEvent, Author: o.who.person.ID, AuthorName: o.who.agent.Name, Role: ticket.RoleAgent,
 			Text: o.who.agent.Name + ": " + ticket.StripTokens(c.Line), Archive: o.m.Archive, MessageID: o.m.MessageID, Verdict: o.m.Kind,

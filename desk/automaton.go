@@ -53,7 +53,7 @@ func (p *planner) bounce(ev evidence) error {
 	}
 	about := ev.bounce
 	if token, ok := ticket.MessageIDToken(original); ok && about == nil {
-		if t, err := p.desk.keys.Check(token, ticket.PurposeMessageID, p.now); err == nil {
+		if t, err := p.desk.keys().Check(token, ticket.PurposeMessageID, p.now); err == nil {
 			about = &t
 		}
 	}

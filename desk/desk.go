@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,11 +49,13 @@ type Parts struct {
 // Desk turns messages into effects. It is safe for concurrent use.
 type Desk struct {
 	Parts
-	keys    *ticket.Keyring
+	ring    atomic.Pointer[ticket.Keyring]
 	setting atomic.Pointer[Setting]
 	wake    atomic.Pointer[func()]
 	alarms  alarms
-	budget  budget
+
+	keysChange sync.Mutex // held while the keys are changed
+	budget     budget
 }
 
 // New makes a desk on a store, whose signing keys it uses.
@@ -64,7 +67,8 @@ func New(p Parts, s Setting) (*Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Desk{Parts: p, keys: keys}
+	d := &Desk{Parts: p}
+	d.ring.Store(keys)
 	d.setting.Store(&s)
 	d.OnQueued(func() {})
 	return d, nil

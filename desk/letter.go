@@ -57,7 +57,7 @@ func (d *Desk) begin(c *change, s *Setting, template string, class ticket.Class,
 		if inside && p != ticket.PurposeBounce {
 			p = p.Inside()
 		}
-		return d.keys.Mint(ticket.Token{Ticket: t.ID, Person: to.ID, Purpose: p, Expires: expires})
+		return d.keys().Mint(ticket.Token{Ticket: t.ID, Person: to.ID, Purpose: p, Expires: expires})
 	}
 	l.draft = ticket.Draft{
 		To:           to.Address,

@@ -130,7 +130,7 @@ func (p *planner) inquire(template, lang string, q *store.Question, to *ticket.P
 	if t, err := p.tx.Ticket(q.Ticket); err == nil {
 		topic, number = p.topicOf(t), t.Number.String()
 	}
-	token := p.desk.keys.Mint(ticket.Token{Ticket: q.ID, Person: q.Person, Purpose: questionPurposes[q.Kind], Expires: q.Expires.Add(day)})
+	token := p.desk.keys().Mint(ticket.Token{Ticket: q.ID, Person: q.Person, Purpose: questionPurposes[q.Kind], Expires: q.Expires.Add(day)})
 	l := &letter{template: template, lang: lang, class: ticket.ClassNotification, topic: topic, to: to}
 	l.draft = ticket.Draft{
 		To: to.Address, EnvelopeFrom: topic.Sender(), Class: l.class, Date: p.setting.local(p.now),
@@ -139,7 +139,7 @@ func (p *planner) inquire(template, lang string, q *store.Question, to *ticket.P
 	l.token = ticket.SeparatorToken(token)
 	if base := table.ReplyBase(topic); base != "" {
 		l.draft.ReplyTo = ticket.WithPlus(base, token)
-		l.draft.EnvelopeFrom = ticket.WithPlus(base, p.desk.keys.Mint(ticket.Token{
+		l.draft.EnvelopeFrom = ticket.WithPlus(base, p.desk.keys().Mint(ticket.Token{
 			Ticket: q.Ticket, Person: to.ID, Purpose: ticket.PurposeBounce, Expires: p.now.Add(asDuration(table.Config.Desk.TokenLifetime)),
 		}))
 	}

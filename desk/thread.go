@@ -60,9 +60,9 @@ func (p *planner) thread() (evidence, error) {
 	}
 	// direct: it stands in what is answered, and not in what that quotes or cites.
 	check := func(by int, token string, purpose ticket.Purpose, direct bool) error {
-		t, err := p.desk.keys.Check(token, purpose, p.now)
+		t, err := p.desk.keys().Check(token, purpose, p.now)
 		if err != nil {
-			if t, err = p.desk.keys.Check(token, purpose.Inside(), p.now); err != nil {
+			if t, err = p.desk.keys().Check(token, purpose.Inside(), p.now); err != nil {
 				return nil // forged, expired or none: as if it were not there
 			}
 			ev.inside = ev.inside || direct
@@ -75,7 +75,7 @@ func (p *planner) thread() (evidence, error) {
 	}
 	for _, target := range p.m.TargetAddresses() {
 		_, detail := ticket.SplitPlus(target.Address)
-		if t, err := p.desk.keys.Check(detail, ticket.PurposeBounce, p.now); err == nil && ev.bounce == nil {
+		if t, err := p.desk.keys().Check(detail, ticket.PurposeBounce, p.now); err == nil && ev.bounce == nil {
 			ev.bounce = &t
 		}
 		if err := check(byReplyAddress, detail, ticket.PurposeReply, true); err != nil {
@@ -167,7 +167,7 @@ func (p *planner) questioned(ev *evidence) error {
 	}
 	for _, token := range append(tokens, p.m.Separators...) {
 		for kind, purpose := range questionPurposes {
-			t, err := p.desk.keys.Check(token, purpose, p.now)
+			t, err := p.desk.keys().Check(token, purpose, p.now)
 			if err != nil && !errors.Is(err, ticket.ErrExpiredToken) {
 				continue
 			}

@@ -235,20 +235,6 @@ func (s *Store) FreeSpace() (int64, error) { return s.disk.free() }
 // desk can go on working.
 func (s *Store) Full() bool { return s.disk.full() }
 
-// Keyring returns the token keys, which were made at the first start.
-func (s *Store) Keyring() (*ticket.Keyring, error) {
-	var keys []ticket.Key
-	err := s.View(func(tx *Tx) error { return tx.load(bucketMeta, []byte(keyKeys), &keys) })
-	if err != nil {
-		return nil, fmt.Errorf("reading the signing keys: %w", err)
-	}
-	ring, err := ticket.NewKeyring(keys)
-	if err != nil {
-		return nil, fmt.Errorf("reading the signing keys: %w", err)
-	}
-	return ring, nil
-}
-
 // initState fills a new state with its buckets, the salt of digests and the
 // first signing key.
 func initState(b *bbolt.Tx, random io.Reader, now time.Time) error {

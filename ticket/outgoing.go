@@ -131,11 +131,12 @@ const (
 	EventReminded    = "reminded"
 	EventDropped     = "dropped"
 	EventReleased    = "released"
-	EventCommand     = "command" // Detail: the command's name
-	EventSeen        = "seen"    // an agent looked at it, or at a list; Detail: how
-	EventDeleted     = "deleted" // Digest: of the reason, which stands in the thread
+	EventCommand     = "command"  // Detail: the command's name
+	EventSeen        = "seen"     // an agent looked at it, or at a list; Detail: how
+	EventDeleted     = "deleted"  // Digest: of the reason, which stands in the thread
 	EventAssigned    = "assigned" // without a person's command; Detail: agent or team
-	EventAsked       = "asked"   // a person, by mail, about something of theirs
-	EventDecided     = "decided" // the person answered; Detail: what
-	EventAddress     = "address" // a further one of a person's is known from now on; Digest: of it
+	EventKeys        = "keys"     // Detail: rotated or dropped
+	EventAsked       = "asked"    // a person, by mail, about something of theirs
+	EventDecided     = "decided"  // the person answered; Detail: what
+	EventAddress     = "address"  // a further one of a person's is known from now on; Digest: of it
 )

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -80,6 +81,36 @@ type Key struct {
 	ID      byte      `json:"id"`
 	Secret  []byte    `json:"secret"` // 32 octets
 	Created time.Time `json:"created"`
+	// Until is when the last token that it signed has expired; zero while it signs.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// ErrTooManyKeys means that a ring is full until its oldest key can be dropped.
+var ErrTooManyKeys = errors.New("there are as many signing keys as there may be")
+
+// RotateKeys adds a fresh key, which signs from now on, to those of a ring. The
+// one that signed so far goes on verifying for lifetime, which is how long a token
+// is good, and a day for the rounding of expiries. Keys that are past their time
+// are left out. It returns ErrTooManyKeys when there would be more than MaxKeys.
+func RotateKeys(random io.Reader, keys []Key, now time.Time, lifetime time.Duration) ([]Key, error) {
+	kept := LiveKeys(keys, now)
+	if len(kept) >= MaxKeys {
+		return nil, ErrTooManyKeys
+	}
+	if n := len(kept); n > 0 {
+		kept[n-1].Until = now.UTC().Add(lifetime + 24*time.Hour)
+	}
+	id := byte(0)
+	for slices.ContainsFunc(kept, func(k Key) bool { return k.ID == id }) {
+		id++
+	}
+	key, err := NewKey(random, id, now)
+	return append(kept, key), err
+}
+
+// LiveKeys returns a copy of the keys without those that are past their time.
+func LiveKeys(keys []Key, now time.Time) []Key {
+	return slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return !k.Until.IsZero() && now.After(k.Until) })
 }
 
 // NewKey reads a fresh key from random.
@@ -112,6 +143,9 @@ func NewKeyring(keys []Key) (*Keyring, error) {
 	}
 	return ring, nil
 }
+
+// Len is how many keys the ring holds.
+func (r *Keyring) Len() int { return len(r.keys) }
 
 // Mint makes a token of TokenLength lower-case letters and digits.
 func (r *Keyring) Mint(t Token) string {

@@ -93,4 +93,7 @@ func (c *clock) prune() {
 	if _, err := c.desk.Prune(c.ctx); err != nil && c.ctx.Err() == nil {
 		c.log.Error("pruning sent mail", ticket.LogError, err)
 	}
+	if err := c.desk.DropKeys(c.ctx); err != nil && c.ctx.Err() == nil {
+		c.log.Error("dropping old signing keys", ticket.LogError, err)
+	}
 }

@@ -65,6 +65,8 @@ type commands struct {
 	Outbox     outboxCmd     `cmd:"" help:"List, show, retry and drop outgoing mail."`
 	Quarantine quarantineCmd `cmd:"" help:"List, show, retry and drop messages that could not be read."`
 	Held       heldCmd       `cmd:"" help:"List, show, release and drop messages that wait for a person's word."`
+	Person     personCmd     `cmd:"" help:"Show a person."`
+	Keys       keysCmd       `cmd:"" help:"List and rotate the keys that sign reply addresses."`
 	Verify     verifyCmd     `cmd:"" help:"Check every row, index and archived message; say what differs."`
 	Backup     backupCmd     `cmd:"" help:"Copy everything to a folder, while the desk runs or not."`
 	Restore    restoreCmd    `cmd:"" help:"Make a data folder of a backup."`
