@@ -180,20 +180,24 @@ func (p *planner) unauthenticated() string {
 	if len(p.m.AuthResults) == 0 {
 		return "no Authentication-Results vouch for its From"
 	}
-	id, dmarc := parseAuthResults(p.m.AuthResults[0]) // only the topmost is our server's
+	id, dmarc, domain := parseAuthResults(p.m.AuthResults[0]) // only the topmost is our server's
 	if account.AuthservID != "topmost" && !strings.EqualFold(id, account.AuthservID) {
 		return "its topmost Authentication-Results are by " + id + ", not by " + account.AuthservID
 	}
 	if dmarc != "pass" {
 		return "DMARC did not pass for its From"
 	}
+	if domain != "" && domain != ticket.Domain(p.m.From.Addr) {
+		// The server has read another address in a From that can be read two ways.
+		return "DMARC passed for " + domain + ", which is not the domain of its From"
+	}
 	return ""
 }
 
-// parseAuthResults returns the authserv-id and the result of the dmarc method.
-// Comments and quoted strings are taken out first, so that nothing inside them
+// parseAuthResults returns the authserv-id, the result of the dmarc method, and the
+// domain of From that it is about, where that is told. Comments and quoted strings are taken out first, so that nothing inside them
 // counts.
-func parseAuthResults(value string) (id, dmarc string) {
+func parseAuthResults(value string) (id, dmarc, domain string) {
 	var plain strings.Builder
 	depth, quoted := 0, false
 	for _, r := range value {
@@ -219,8 +223,13 @@ func parseAuthResults(value string) (id, dmarc string) {
 			continue
 		}
 		if result, ok := strings.CutPrefix(strings.ToLower(fields[0]), "dmarc="); ok {
-			return id, result
+			for _, property := range fields[1:] {
+				if from, ok := strings.CutPrefix(strings.ToLower(property), "header.from="); ok {
+					domain = strings.TrimSuffix(from[strings.LastIndexByte(from, '@')+1:], ".")
+				}
+			}
+			return id, result, domain
 		}
 	}
-	return id, ""
+	return id, "", ""
 }

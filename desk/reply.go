@@ -80,15 +80,16 @@ func (p *planner) reply(ev evidence, who sender) error {
 	return err
 }
 
-// wroteBefore tells whether the thread has an entry of the person's already.
+// wroteBefore tells whether the agents know already that third parties write: of
+// this person, or, in a storm, of another within a day.
 func (p *planner) wroteBefore(id ticket.PersonID) (bool, error) {
 	entries, err := p.tx.Entries(p.ticket.ID)
 	if err != nil {
 		return false, err
 	}
 	for _, e := range entries {
-		if e.Author == id {
-			p.fact("told nobody", ticket.LogReason, "the agents know of this third party")
+		if e.Author == id || e.Role == ticket.RoleThirdParty && e.Kind == ticket.EntryReply && p.now.Before(e.At.Add(day)) {
+			p.fact("told nobody", ticket.LogReason, "the agents know of third parties")
 			return true, nil
 		}
 	}
