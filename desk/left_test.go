@@ -5,25 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"buzon/desk"
-	"buzon/routing"
-	"buzon/templates"
 	"buzon/ticket"
 )
-
-// use has the desk work with another configuration from now on.
-func (o *office) use(text string) {
-	o.t.Helper()
-	table, err := routing.Parse("test.toml", []byte(text))
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	tmpl, err := templates.New("")
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	o.desk.Use(desk.Setting{Table: table, Templates: tmpl})
-}
 
 // withoutAna is the configuration after Ana has left.
 func withoutAna(heir string) string {

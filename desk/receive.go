@@ -222,6 +222,8 @@ func (d *Desk) plan(tx *store.Tx, s *Setting, m *ticket.Message, replay replay) 
 	case c.seen.delivery != nil:
 		c.outcome = p.outcome(ticket.EventDuplicate, "the same delivery again")
 		c.fact("delivered again", ticket.LogReason, "already applied; only the acknowledgement was missing")
+	case s.Table.SentByHand(m.Envelope.Account, m.Envelope.Mailbox):
+		err = p.sentByHand()
 	case c.seen.same != nil:
 		err = p.copyArrived()
 	case m.Quarantine != "":

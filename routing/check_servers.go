@@ -227,6 +227,9 @@ func (c *checker) folders(path string, a *AccountConfig, seen map[string]string)
 		}
 		seen[mailbox] = path
 	}
+	if a.Sent != "" && !c.bad(path+".sent") && (sameFolder(a.Sent, a.MoveTo) || slices.ContainsFunc(a.Folders, func(f string) bool { return sameFolder(f, a.Sent) })) {
+		c.rejectf(path+".sent", "name the folder that mail programs put sent mail into", "%q is a folder that mail is taken from or moved to", a.Sent)
+	}
 }
 
 func (c *checker) after(path string, a *AccountConfig) {

@@ -120,6 +120,7 @@ type AccountConfig struct {
 	Port int    `toml:"port" min:"1" max:"65535"` // default 993, or 143 without implicit TLS
 	Login
 	Folders      []string `toml:"folders" default:"INBOX"`
+	Sent         string   `toml:"sent"`                                // folder in which people's own answers from this mailbox are looked for; default: none
 	Poll         Duration `toml:"poll" default:"1m" min:"5s" max:"1d"` // how often to look when IDLE is not there
 	Idle         bool     `toml:"idle" default:"true"`
 	After        string   `toml:"after" default:"leave" one:"move flag leave"` // move, flag, leave

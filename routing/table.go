@@ -232,6 +232,13 @@ func (t *Table) Team(id string) *Team { return t.teamByID[id] }
 // Account returns the IMAP account with a name, or nil.
 func (t *Table) Account(name string) *AccountConfig { return t.accountByName[name] }
 
+// SentByHand tells whether a mailbox of an account is where people's own answers
+// are looked for.
+func (t *Table) SentByHand(account, mailbox string) bool {
+	a := t.Account(account)
+	return a != nil && a.Sent != "" && a.Sent == mailbox
+}
+
 // CatchAll is the topic of what no address and no account's default decides.
 func (t *Table) CatchAll() *Topic { return t.catchAll }
 

@@ -134,6 +134,9 @@ func (s *servers) mailboxes(a routing.AccountConfig) ([]mailpipe.IMAPConfig, err
 			After: a.After, MoveTo: a.MoveTo, Flag: a.Flag, Backlog: a.Backlog,
 		})
 	}
+	if a.Sent != "" {
+		list = append(list, mailpipe.IMAPConfig{Account: a.Name, Server: server, Mailbox: a.Sent, Poll: duration(a.Poll), Idle: a.Idle, After: "leave"})
+	}
 	return list, nil
 }
 
