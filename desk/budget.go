@@ -2,7 +2,6 @@ package desk
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -71,16 +70,24 @@ func (b *budget) sent(now time.Time) {
 	}
 }
 
-// affordable leaves out the rows that the day's limit has no room for. They wait;
-// the limit is that of the last 24 hours, so room comes back by itself.
-func (d *Desk) affordable(rows []*ticket.Outgoing, now time.Time) ([]*ticket.Outgoing, error) {
+// room is what is left of the day's limit.
+type room struct{ limit, used int }
+
+// has tells whether a mail of the class may go after so many others.
+func (r room) has(class ticket.Class, others int) bool {
+	return r.limit == 0 || (r.used+others)*100 < r.limit*share[class]
+}
+
+// room works out what may be sent now. What has to wait loses nothing: the limit is
+// that of the last 24 hours, so room comes back by itself.
+func (d *Desk) room(now time.Time) (room, error) {
 	limit := d.Table().Config.Outgoing.DailyLimit
-	if limit == 0 || len(rows) == 0 {
-		return rows, nil
+	if limit == 0 {
+		return room{}, nil
 	}
 	used, err := d.budget.used(d.Store, now)
 	if err != nil {
-		return nil, err
+		return room{}, err
 	}
 	if used*100 >= limit*quotaAlarm {
 		d.Raise(Alarm{
@@ -91,11 +98,5 @@ func (d *Desk) affordable(rows []*ticket.Outgoing, now time.Time) ([]*ticket.Out
 	} else {
 		d.Clear("quota")
 	}
-	return slices.DeleteFunc(rows, func(row *ticket.Outgoing) bool {
-		ok := used*100 < limit*share[row.Class]
-		if ok {
-			used++ // this one counts for the next
-		}
-		return !ok
-	}), nil
+	return room{limit, used}, nil
 }

@@ -122,6 +122,9 @@ func (c *change) check(tx *store.Tx, m *ticket.Message) error {
 			return errStale
 		}
 	}
+	if err := c.checkFolds(tx); err != nil {
+		return err
+	}
 	for _, p := range c.people {
 		if _, err := tx.PersonRegistered(p.Address.Addr); !errors.Is(err, store.ErrNotFound) {
 			return orStale(err)
@@ -404,6 +407,11 @@ func (c *change) queue(tx *store.Tx, l *letter, m *ticket.Message) error {
 	}
 	if err := tx.Enqueue(out); err != nil {
 		return fmt.Errorf("queueing %s to %s: %w", l.template, out.To, err)
+	}
+	if l.folds != 0 {
+		if err := c.giveWay(tx, l.folds, out); err != nil {
+			return fmt.Errorf("taking back row %d of the outbox: %w", l.folds, err)
+		}
 	}
 	return tx.Append(&ticket.Event{
 		At: c.now, Kind: ticket.EventQueued, Ticket: out.Ticket, Entry: out.Entry,

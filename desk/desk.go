@@ -56,6 +56,8 @@ type Desk struct {
 
 	keysChange sync.Mutex // held while the keys are changed
 	budget     budget
+	claims     claims
+	started    time.Time
 }
 
 // New makes a desk on a store, whose signing keys it uses.
@@ -67,7 +69,7 @@ func New(p Parts, s Setting) (*Desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Desk{Parts: p}
+	d := &Desk{Parts: p, started: p.Now()}
 	d.ring.Store(keys)
 	d.setting.Store(&s)
 	d.OnQueued(func() {})

@@ -33,6 +33,7 @@ first_number = 3181
 operators = ["olga"]
 notice = "Ley 1581 de 2012: sus datos se usan solo para atenderle."
 automatic_per_hour = 3
+quiet = "0"
 [smtp]
 listen = ["127.0.0.1:2525"]
 [outgoing]

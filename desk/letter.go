@@ -29,6 +29,9 @@ type letter struct {
 	sender   string // who speaks, shown with the topic's address; empty: the topic itself
 	data     templates.Data
 	files    []ticket.File
+	tells    []uint32  // entries of the ticket, of a notification
+	folds    uint64    // the outbox row whose place it takes; 0: none
+	after    time.Time // when it is due; zero: at once
 	draft    ticket.Draft
 	token    string           // as it stands in the separator line
 	wait     time.Duration    // before it leaves
@@ -115,12 +118,16 @@ func shown(a ticket.Address) templates.Person { return templates.Person{Name: a.
 // attach lists the message's files in the letter, and sends them along if so
 // told.
 func (l *letter) attach(m *ticket.Message, include bool) {
-	for _, a := range m.Attachments {
+	l.attachFiles(m.Attachments, m.Archive, include)
+}
+
+func (l *letter) attachFiles(files []ticket.Attachment, archive ticket.ArchiveRef, include bool) {
+	for _, a := range files {
 		l.data.Files = append(l.data.Files, templates.File{
 			Name: a.Name, Size: humanSize(a.Size), ContentID: a.ContentID,
 			Included: include,
 		})
-		l.files = append(l.files, ticket.File{Attachment: a, Archive: m.Archive})
+		l.files = append(l.files, ticket.File{Attachment: a, Archive: archive})
 	}
 }
 
@@ -191,7 +198,10 @@ func (d *Desk) composeOne(c *change, s *Setting, l *letter) error {
 	l.out = &ticket.Outgoing{
 		Person: l.to.ID, Class: l.class, EnvelopeFrom: l.draft.EnvelopeFrom, To: l.draft.To.Addr,
 		Subject: l.draft.Subject, MessageID: l.draft.MessageID, State: ticket.OutgoingWaiting,
-		Created: c.now, NextTry: c.now.Add(l.wait), Chunks: chunks,
+		Created: c.now, NextTry: c.now.Add(l.wait), Chunks: chunks, Tells: l.tells,
+	}
+	if !l.after.IsZero() {
+		l.out.NextTry = l.after
 	}
 	for _, chunk := range chunks {
 		l.out.Size += int64(len(chunk.Literal)) + chunk.Length

@@ -16,15 +16,28 @@ import (
 var unknownRecipient = regexp.MustCompile(`\b5\.1\.\d`)
 
 // Due returns waiting outgoing mail; see mailpipe.Outbox.
-func (d *Desk) Due(_ context.Context, now time.Time, limit int, skip func(uint64) bool) (rows []*ticket.Outgoing, err error) {
-	err = d.Store.View(func(tx *store.Tx) error {
-		rows, err = tx.DueOutgoing(now, limit, skip)
-		return err
-	})
+func (d *Desk) Due(_ context.Context, now time.Time, limit int, skip func(uint64) bool) (rows []*ticket.Outgoing, next time.Time, err error) {
+	room, err := d.room(now)
 	if err != nil {
-		return nil, err
+		return nil, next, err
 	}
-	return d.affordable(rows, now)
+	rows, err = d.claims.handOut("", skip, func(skip func(uint64) bool) (found []*ticket.Outgoing, err error) {
+		taken := 0
+		leave := func(row store.DueRow) bool { return skip(row.ID) || !room.has(row.Class, taken) }
+		err = d.Store.View(func(tx *store.Tx) error {
+			next = tx.NextOutgoing(now, leave)
+			found, err = tx.DueOutgoing(now, limit, func(row store.DueRow) bool {
+				if leave(row) {
+					return true
+				}
+				taken++ // this one counts for the next
+				return false
+			})
+			return err
+		})
+		return found, err
+	})
+	return rows, next, err
 }
 
 // ReadAt reads part of an archived message.
@@ -35,6 +48,14 @@ func (d *Desk) ReadAt(ref ticket.ArchiveRef, offset, length int64) ([]byte, erro
 // Report records an attempt to send a row. A permanent failure is shown in its
 // ticket and told to those who have it.
 func (d *Desk) Report(ctx context.Context, id uint64, r ticket.Result, next time.Time) error {
+	err := d.report(ctx, id, r, next)
+	if err == nil {
+		d.claims.reported(id)
+	}
+	return err
+}
+
+func (d *Desk) report(ctx context.Context, id uint64, r ticket.Result, next time.Time) error {
 	if !r.Sent && r.Permanent {
 		return d.undelivered(ctx, id, r)
 	}

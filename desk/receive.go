@@ -121,10 +121,25 @@ func guarded(what string, do func() error) (err error) {
 // inside the transaction.
 func (d *Desk) apply(ctx context.Context, m *ticket.Message, plan func(*store.Tx, *Setting) (*change, error)) (*change, error) {
 	s := d.setting.Load()
+	var reserved []uint64 // rows of the outbox that the change replaces
+	defer func() { d.claims.replaced(reserved) }()
+	reserving := func(tx *store.Tx) (*change, error) {
+		for {
+			c, err := plan(tx, s)
+			if err != nil || c == nil {
+				return c, err
+			}
+			if folds := c.folds(); d.claims.replace(folds) {
+				reserved = append(reserved, folds...)
+				return c, nil
+			}
+			// A sender was faster, and this plan knew nothing of it.
+		}
+	}
 	var c *change
 	err := d.Store.View(func(tx *store.Tx) error {
 		return guarded("planning", func() (err error) {
-			c, err = plan(tx, s)
+			c, err = reserving(tx)
 			return err
 		})
 	})
@@ -146,7 +161,7 @@ func (d *Desk) apply(ctx context.Context, m *ticket.Message, plan func(*store.Tx
 	err = d.Store.Update(ctx, func(tx *store.Tx) error {
 		run := c.copy()
 		if err := c.check(tx, m); errors.Is(err, errStale) {
-			again, err := plan(tx, s)
+			again, err := reserving(tx)
 			if err != nil {
 				return err
 			}

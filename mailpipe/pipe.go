@@ -57,8 +57,11 @@ type Ledger interface {
 type Outbox interface {
 	// Due returns up to limit waiting rows whose NextTry is not after now, with
 	// their chunks, the most urgent class first and the oldest first in it, and
-	// leaves out the rows whose ids are in skip.
-	Due(ctx context.Context, now time.Time, limit int, skip func(id uint64) bool) ([]*ticket.Outgoing, error)
+	// leaves out the rows whose ids are in skip: those that the caller has not
+	// done with. What it returns is the caller's until it is reported on, or until
+	// a later call does not skip it. next is when a further row falls due; zero:
+	// none is known.
+	Due(ctx context.Context, now time.Time, limit int, skip func(id uint64) bool) (rows []*ticket.Outgoing, next time.Time, err error)
 	// Report records an attempt. For one that is neither sent nor permanent,
 	// next is when to try again.
 	Report(ctx context.Context, id uint64, result ticket.Result, next time.Time) error

@@ -56,6 +56,7 @@ type dispatcher struct {
 	sent    uint64
 
 	boxUntil time.Time // the outbox could not be read
+	due      time.Time // when the outbox has something more; zero: not known
 }
 
 func newDispatcher(s *Sender, soft, hard context.Context) *dispatcher {
@@ -100,7 +101,10 @@ func (d *dispatcher) step() time.Duration {
 		d.handOut(now)
 		wait = d.boxUntil
 	}
-	next := d.retries.next(now.Add(pollOutbox), alarm)
+	if !d.due.After(now) {
+		d.due = time.Time{}
+	}
+	next := d.retries.next(now.Add(pollOutbox), alarm, d.due)
 	if now.Before(wait) && wait.Before(next) {
 		next = wait
 	}
@@ -115,7 +119,7 @@ func (d *dispatcher) handOut(now time.Time) {
 	if free <= 0 {
 		return
 	}
-	rows, err := d.box.Due(d.soft, now, free, func(id uint64) bool {
+	rows, next, err := d.box.Due(d.soft, now, free, func(id uint64) bool {
 		_, waits := d.behind[id]
 		return waits || d.inFlight[id]
 	})
@@ -126,7 +130,7 @@ func (d *dispatcher) handOut(now time.Time) {
 		d.boxUntil = now.Add(firstDownPause)
 		return
 	}
-	d.boxUntil = time.Time{}
+	d.boxUntil, d.due = time.Time{}, next
 	for _, row := range rows[:min(len(rows), free)] {
 		var w *sendWorker
 		if n := len(d.idle); n > 0 {

@@ -90,17 +90,22 @@ func (b *memoryOutbox) add(row *ticket.Outgoing) *ticket.Outgoing {
 	return row
 }
 
-func (b *memoryOutbox) Due(_ context.Context, now time.Time, limit int, skip func(uint64) bool) ([]*ticket.Outgoing, error) {
+func (b *memoryOutbox) Due(_ context.Context, now time.Time, limit int, skip func(uint64) bool) (due []*ticket.Outgoing, next time.Time, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var due []*ticket.Outgoing
 	for _, row := range b.rows {
-		if len(due) < limit && row.State == ticket.OutgoingWaiting && !row.NextTry.After(now) && !skip(row.ID) {
+		switch {
+		case row.State != ticket.OutgoingWaiting || skip(row.ID):
+		case row.NextTry.After(now):
+			if next.IsZero() || row.NextTry.Before(next) {
+				next = row.NextTry
+			}
+		case len(due) < limit:
 			copied := *row
 			due = append(due, &copied)
 		}
 	}
-	return due, nil
+	return due, next, nil
 }
 
 func (b *memoryOutbox) Report(ctx context.Context, id uint64, result ticket.Result, next time.Time) error {

@@ -59,6 +59,7 @@ type DeskConfig struct {
 	AutomaticPerHour int        `toml:"automatic_per_hour" default:"10" min:"1" max:"1000"` // automatic mails to one address in an hour
 	SameDomains      [][]string `toml:"same_domains"`                                       // domains at which the same local part is the same person, in groups
 	NotifyFiles      Size       `toml:"notify_files" default:"10 MB"`                       // attachments above this in all: the team gets the list only
+	Quiet            Duration   `toml:"quiet" default:"2m" max:"1h"`                        // after a notification, the next ones on its ticket wait this long and are one; 0: none waits
 	DiskFloor        Size       `toml:"disk_floor" default:"200 MB"`                        // free space below which mail is refused
 	Templates        string     `toml:"templates" kind:"path"`                              // folder whose files override the built-in templates
 	Footers          []string   `toml:"footers"`                                            // how the institution's texts below every mail begin; they count as signature

@@ -78,7 +78,7 @@ func outgoingIndex(o *ticket.Outgoing, hasChunks bool) []indexKey {
 	}
 	switch {
 	case o.State == ticket.OutgoingWaiting:
-		keys = append(keys, indexKey{bucketOutboxDue, string(classRank(o.Class)) + string(timeKey(o.NextTry)) + id, ""})
+		keys = append(keys, indexKey{bucketOutboxDue, string(classRank(o.Class)) + string(timeKey(o.NextTry)) + id, o.Account})
 	case hasChunks:
 		keys = append(keys, indexKey{bucketOutboxFinished, string(timeKey(o.Finished)) + id, ""})
 	}
@@ -174,28 +174,35 @@ func (tx *Tx) OutgoingList(state ticket.OutgoingState, limit int) ([]*ticket.Out
 	return found, nil
 }
 
+// DueRow is what the index of waiting mail knows of a row.
+type DueRow struct {
+	ID      uint64
+	Class   ticket.Class
+	Account string // of the smarthost; empty: the first one
+}
+
 // DueOutgoing lists waiting rows whose NextTry is not after now, with their
 // chunks: answers, confirmations, notifications, reminders, notices, and in each
 // class those that have been due longest first. Rows that skip tells true of are
 // left out; skip may be nil. While outgoing mail is held there are none.
-func (tx *Tx) DueOutgoing(now time.Time, limit int, skip func(id uint64) bool) ([]*ticket.Outgoing, error) {
+func (tx *Tx) DueOutgoing(now time.Time, limit int, skip func(DueRow) bool) ([]*ticket.Outgoing, error) {
 	var found []*ticket.Outgoing
 	if hold, err := tx.OutgoingHold(); hold != nil || err != nil {
 		return nil, err
 	}
 	until := timeKey(now)
 	for rank := range byte(len(classOrder) + 1) {
-		for k := range tx.ascend(bucketOutboxDue, []byte{rank}, nil) {
+		for k, account := range tx.ascend(bucketOutboxDue, []byte{rank}, nil) {
 			if bytes.Compare(k[1:9], until) > 0 || full(len(found), limit) {
 				break
 			}
-			id := fromBE64(k[9:])
-			if skip != nil && skip(id) {
+			row := dueRow(k, account)
+			if skip != nil && skip(row) {
 				continue
 			}
-			o, err := tx.Outgoing(id)
+			o, err := tx.Outgoing(row.ID)
 			if err == nil {
-				o.Chunks, err = tx.OutgoingChunks(id)
+				o.Chunks, err = tx.OutgoingChunks(row.ID)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("looking for mail to send: %w", err)
@@ -204,6 +211,33 @@ func (tx *Tx) DueOutgoing(now time.Time, limit int, skip func(id uint64) bool) (
 		}
 	}
 	return found, nil
+}
+
+func dueRow(key, account []byte) DueRow {
+	row := DueRow{ID: fromBE64(key[9:]), Account: string(account)}
+	if rank := int(key[0]); rank < len(classOrder) {
+		row.Class = classOrder[rank]
+	}
+	return row
+}
+
+// NextOutgoing tells when the first of the waiting rows that are not due yet
+// falls due; zero: there is none. Rows that skip tells true of are left out.
+func (tx *Tx) NextOutgoing(now time.Time, skip func(DueRow) bool) time.Time {
+	var next time.Time
+	for rank := range byte(len(classOrder) + 1) {
+		for k, account := range tx.ascend(bucketOutboxDue, []byte{rank}, append([]byte{rank}, timeKey(now.Add(1))...)) {
+			at := keyTime(k[1:9])
+			if !next.IsZero() && !at.Before(next) {
+				break
+			}
+			if skip == nil || !skip(dueRow(k, account)) {
+				next = at
+				break
+			}
+		}
+	}
+	return next
 }
 
 // OutgoingCounts tells how many rows are in each state, and when the oldest that

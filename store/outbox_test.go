@@ -51,7 +51,7 @@ func TestOutbox(t *testing.T) {
 }
 
 // dueIDs lists what is due.
-func dueIDs(t *testing.T, s *Store, now time.Time, limit int, skip func(uint64) bool) (ids []uint64) {
+func dueIDs(t *testing.T, s *Store, now time.Time, limit int, skip func(DueRow) bool) (ids []uint64) {
 	t.Helper()
 	view(t, s, func(tx *Tx) error {
 		rows, err := tx.DueOutgoing(now, limit, skip)
@@ -96,14 +96,14 @@ func TestDueOutgoing(t *testing.T) {
 		name  string
 		now   time.Time
 		limit int
-		skip  func(uint64) bool
+		skip  func(DueRow) bool
 		want  []uint64
 	}{
 		{"none yet", noon.Add(-1), 0, nil, nil},
 		{"those that are due", noon, 0, nil, []uint64{12, 10, 8, 6, 4, 2}},
 		{"all, by class, then by time", later, 0, nil, []uint64{12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}},
 		{"the most urgent", later, 3, nil, []uint64{12, 11, 10}},
-		{"others", later, 3, func(id uint64) bool { return id > 9 }, []uint64{9, 8, 7}},
+		{"others", later, 3, func(row DueRow) bool { return row.ID > 9 }, []uint64{9, 8, 7}},
 	} {
 		if got := dueIDs(t, s, tt.now, tt.limit, tt.skip); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)

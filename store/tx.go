@@ -225,6 +225,9 @@ func timeKey(t time.Time) []byte {
 	return be64(uint64(t.UnixNano()))
 }
 
+// keyTime is the time that timeKey made a key of.
+func keyTime(k []byte) time.Time { return time.Unix(0, int64(fromBE64(k))).UTC() }
+
 // hashKey is the key of strings that others choose the length of.
 func hashKey(s string) []byte {
 	sum := sha256.Sum256([]byte(s))

@@ -195,7 +195,7 @@ func (v *verifier) chunks(tx *Tx, where string, o *ticket.Outgoing, chunks []tic
 // objectOf names the bucket that an event's Object is a row of; empty: none.
 func objectOf(e *ticket.Event) string {
 	switch e.Kind {
-	case ticket.EventQueued, ticket.EventSent, ticket.EventFailed:
+	case ticket.EventQueued, ticket.EventSent, ticket.EventFailed, ticket.EventFolded:
 		return bucketOutbox
 	case ticket.EventQuarantined:
 		return bucketQuarantine

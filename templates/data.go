@@ -37,6 +37,7 @@ type Data struct {
 	Reason   string   // for failures and alarms: what happened
 	Hint     string   // what to do about it
 	Thread   []Item   // earlier entries, newest first
+	News     []Item   // several entries that are told of at once, oldest first
 	Commands []string // what an agent can write on the first line, a command each
 
 	Title   string   // what the mail is about, where it is about no single thing
@@ -91,6 +92,9 @@ type Item struct {
 	Author string
 	Kind   string // a ticket.EntryKind, put into words by the templates
 	Text   string
+	// Unverified: it could not be checked that the author wrote it.
+	Unverified bool
+	Files      []File // those of Data.Files that came with it
 }
 
 // Sample is invented data in which every field is filled, to try templates
@@ -119,8 +123,8 @@ func Sample(lang string) Data {
 		Reason: "/cerar",
 		Hint:   "/cerrar",
 		Thread: []Item{
-			{time.Date(2026, time.November, 23, 16, 40, 0, 0, zone), "Andrés Gómez", "answer", "¿Cuál es el enlace del curso?"},
-			{time.Date(2026, time.November, 23, 15, 2, 0, 0, zone), "María Peña", "request", "No puedo entrar al curso."},
+			{When: time.Date(2026, time.November, 23, 16, 40, 0, 0, zone), Author: "Andrés Gómez", Kind: "answer", Text: "¿Cuál es el enlace del curso?"},
+			{When: time.Date(2026, time.November, 23, 15, 2, 0, 0, zone), Author: "María Peña", Kind: "request", Text: "No puedo entrar al curso."},
 		},
 		Commands: []string{"/cerrar"},
 		Title:    "Sus solicitudes abiertas",
@@ -130,6 +134,10 @@ func Sample(lang string) Data {
 			Due: time.Date(2026, time.November, 27, 12, 0, 0, 0, zone), Link: "mailto:aulas@example.edu.co?subject=003175",
 		}},
 		Actions: []Action{{"Tomar", "/tomar", "mailto:aulas@example.edu.co?body=%2Ftomar"}, {"Cerrar", "/cerrar", "mailto:aulas@example.edu.co?body=%2Fcerrar"}},
+	}
+	d.News = []Item{
+		{When: d.Received, Author: d.Requester.String(), Kind: "reply", Text: d.Text, Files: d.Files},
+		{When: d.Received.Add(time.Minute), Author: "Otra persona <otra@example.com>", Kind: "reply", Text: "A mí me pasa lo mismo.", Unverified: true},
 	}
 	if lang == "en" {
 		d.Desk, d.Topic, d.Subject, d.Assignee = "Help desk", "Virtual classrooms", "I can't get into the Algebra course", "Virtual classroom team"
@@ -143,6 +151,7 @@ func Sample(lang string) Data {
 		d.Title, d.Lines = "Your open tickets", []string{"Request 003181 is closed.", "Request 003181 now belongs to Andrés Gómez."}
 		d.Actions = []Action{{"Take", "/take", "mailto:aulas@example.edu.co?body=%2Ftake"}, {"Close", "/close", "mailto:aulas@example.edu.co?body=%2Fclose"}}
 		d.Thread[0].Text, d.Thread[1].Text = "What is the link of the course?", "I can't get into the course."
+		d.News[0].Text, d.News[1].Author, d.News[1].Text = d.Text, "Someone else <other@example.com>", "I have the same problem."
 	}
 	return d
 }

@@ -129,6 +129,10 @@ func (m *mail) render(d Data) (Mail, error) {
 
 	buf.Reset()
 	d.Text, d.Quoted = keepBlankLines(d.Text), keepBlankLines(d.Quoted)
+	d.News = slices.Clone(d.News)
+	for i := range d.News {
+		d.News[i].Text = keepBlankLines(d.News[i].Text)
+	}
 	if err := m.text.Execute(buf, d); err != nil {
 		return Mail{}, err
 	}
@@ -144,6 +148,12 @@ func (d Data) oneLine() Data {
 		&d.Requester.Name, &d.Requester.Address, &d.Agent.Name, &d.Agent.Address, &d.Title,
 	} {
 		*s = oneLine(*s)
+	}
+	if slices.ContainsFunc(d.News, func(i Item) bool { return oneLine(i.Author) != i.Author }) {
+		d.News = slices.Clone(d.News)
+		for i := range d.News {
+			d.News[i].Author = oneLine(d.News[i].Author)
+		}
 	}
 	if slices.ContainsFunc(d.Files, func(f File) bool { return oneLine(f.Name) != f.Name }) {
 		d.Files = slices.Clone(d.Files)

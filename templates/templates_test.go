@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var wantNames = []string{
 	"alarm", "answer", "assigned", "closed", "confirmation", "held", "internal", "moved", "note", "notification", "notunderstood",
-	"question", "reminder", "state", "thirdparty", "transcript", "undelivered", "update",
+	"question", "reminder", "state", "thirdparty", "transcript", "undelivered", "update", "updates",
 }
 
 func builtIn(t testing.TB) *Set {
@@ -176,7 +176,8 @@ func hostile() (d Data, evil string) {
 		Notice: evil, Signature: evil, Separator: evil,
 		Received: time.Unix(1, 0).UTC(), Due: time.Unix(1, 0).UTC(), Status: evil,
 		Reopened: true, Closed: true, Unverified: true, Reason: evil, Hint: evil,
-		Thread: []Item{{time.Unix(1, 0).UTC(), evil, evil, evil}}, Commands: []string{evil},
+		Thread: []Item{{When: time.Unix(1, 0).UTC(), Author: evil, Kind: evil, Text: evil}}, Commands: []string{evil},
+		News:  []Item{{When: time.Unix(1, 0).UTC(), Author: evil + "\nX: y", Kind: evil, Text: evil, Unverified: true}},
 		Title: evil, Lines: []string{evil, evil + "\nBcc: x"}, Actions: []Action{{evil, evil, evil}, {evil, evil, "mailto:x?body=\"><script>"}},
 		Rows: []Row{{Number: evil, Subject: evil + "\nBcc: x", Status: evil, Requester: evil, Assignee: evil, Due: time.Unix(1, 0).UTC(), Link: "javascript:x"}},
 	}, evil

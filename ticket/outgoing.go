@@ -72,6 +72,7 @@ type Outgoing struct {
 	Entry        uint32        `json:"entry,omitempty"`
 	Person       PersonID      `json:"person,omitempty"`
 	Class        Class         `json:"class"`
+	Account      string        `json:"account,omitempty"` // name of the smarthost that it goes to; empty: the first one
 	EnvelopeFrom string        `json:"envelope_from"`
 	To           string        `json:"to"`
 	Subject      string        `json:"subject"`
@@ -85,6 +86,11 @@ type Outgoing struct {
 	LastError    string        `json:"last_error,omitempty"`
 	// Cause is the correlation id of the message that this one answers.
 	Cause string `json:"cause,omitempty"`
+	// Tells lists the entries of the ticket that a notification tells of.
+	Tells []uint32 `json:"tells,omitempty"`
+	// FoldedInto is the row that took this one's place, with all that it told
+	// of, before any attempt to send it; 0: none did.
+	FoldedInto uint64 `json:"folded_into,omitempty"`
 
 	// Chunks are kept apart from the row and only loaded to send it.
 	Chunks []Chunk `json:"-"`
@@ -130,6 +136,7 @@ const (
 	EventBounced     = "bounced"
 	EventReminded    = "reminded"
 	EventDropped     = "dropped"
+	EventFolded      = "folded" // a notification gave way to one that tells of more
 	EventReleased    = "released"
 	EventCommand     = "command"  // Detail: the command's name
 	EventSeen        = "seen"     // an agent looked at it, or at a list; Detail: how

@@ -69,6 +69,9 @@ type Participant struct {
 	// without brackets: theirs and ours. It feeds References, and it is
 	// separate for each person, so that nobody sees another's tokens.
 	Thread []string `json:"thread,omitempty"`
+	// Notified is the Message-ID of the last notification for an agent, without
+	// brackets. Another one soon after it waits a little, or takes its place.
+	Notified string `json:"notified,omitempty"`
 }
 
 // maxThread bounds References: the first Message-ID, which clients group by, and
@@ -89,4 +92,9 @@ func (p *Participant) Note(messageID string) {
 	if len(p.Thread) > maxThread {
 		p.Thread = append(p.Thread[:1:1], p.Thread[len(p.Thread)-maxThread+1:]...)
 	}
+}
+
+// Forget takes a Message-ID out of the person's thread: that mail is never sent.
+func (p *Participant) Forget(messageID string) {
+	p.Thread = slices.DeleteFunc(slices.Clone(p.Thread), func(id string) bool { return id == messageID })
 }
