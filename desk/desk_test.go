@@ -119,7 +119,6 @@ func openWith(t *testing.T, text string) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.setting = desk.Setting{Table: table, Templates: tmpl}
 	log := slog.New(slog.DiscardHandler)
 	data := t.TempDir()
 	if o.store, err = store.Open(data, store.Options{Now: o.clock, Log: log}); err != nil {
@@ -134,17 +133,25 @@ func openWith(t *testing.T, text string) *office {
 			t.Errorf("the data folder: %v, %+v", err, r)
 		}
 	})
+	o.setting = desk.Setting{Table: table, Templates: tmpl}
+	o.restart()
+	return o
+}
+
+// restart makes a desk anew on the store.
+func (o *office) restart() {
+	o.t.Helper()
+	var err error
 	o.desk, err = desk.New(desk.Parts{
-		Store: o.store, Composer: &mailpipe.Composer{Hostname: "mesa.virtual.example"}, Log: log, Now: o.clock,
+		Store: o.store, Composer: &mailpipe.Composer{Hostname: "mesa.virtual.example"}, Log: slog.New(slog.DiscardHandler), Now: o.clock,
 		Unpack: mailpipe.DecodeAttachment,
 		Understand: func(raw []byte) *ticket.Message {
 			return mailpipe.Understand(raw, mailpipe.Options{Own: o.desk.Own, Group: o.desk.Table().Group, Hostname: "mesa.virtual.example"})
 		},
 	}, o.setting)
 	if err != nil {
-		t.Fatal(err)
+		o.t.Fatal(err)
 	}
-	return o
 }
 
 func (o *office) clock() time.Time {
@@ -163,6 +170,7 @@ func (o *office) pass(d time.Duration) {
 type letter struct {
 	from, to, subject, text string
 	headers                 []string
+	contentType             string // default: plain text
 	id                      string // Message-ID without brackets; empty: a fresh one
 	envelope                ticket.Envelope
 }
@@ -175,9 +183,12 @@ func (o *office) raw(l letter) []byte {
 	if l.id == "" {
 		l.id = fmt.Sprintf("m%d@cliente.example", n)
 	}
+	if l.contentType == "" {
+		l.contentType = "text/plain; charset=utf-8"
+	}
 	lines := append([]string{
 		"From: " + l.from, "To: " + l.to, "Subject: " + l.subject, "Message-ID: <" + l.id + ">",
-		"Date: Tue, 24 Nov 2026 10:00:00 -0500", "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8",
+		"Date: Tue, 24 Nov 2026 10:00:00 -0500", "MIME-Version: 1.0", "Content-Type: " + l.contentType,
 	}, l.headers...)
 	return []byte(strings.Join(lines, "\r\n") + "\r\n\r\n" + strings.ReplaceAll(l.text, "\n", "\r\n") + "\r\n")
 }

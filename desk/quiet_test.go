@@ -1,0 +1,409 @@
+package desk_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"buzon/routing"
+	"buzon/store"
+	"buzon/ticket"
+)
+
+// openQuiet is an office in which notifications are told together.
+func openQuiet(t *testing.T) *office {
+	o := open(t)
+	o.desk.Table().Config.Desk.Quiet = routing.Duration(2 * time.Minute)
+	return o
+}
+
+// leave sends everything that is due, and returns what agents are told.
+func (o *office) leave() (told []mail) {
+	o.t.Helper()
+	return o.leaving(ticket.Result{Sent: true})
+}
+
+// leaving has everything that is due tried, with one result.
+func (o *office) leaving(r ticket.Result) (told []mail) {
+	o.t.Helper()
+	rows, _, err := o.desk.Due(o.t.Context(), o.clock(), 1000, nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for _, row := range rows {
+		if err := o.desk.Report(o.t.Context(), row.ID, r, o.clock().Add(time.Hour)); err != nil {
+			o.t.Fatal(err)
+		}
+		if row.Class == ticket.ClassNotification {
+			o.read = row.ID - 1
+			told = append(told, o.sent()[0])
+		}
+	}
+	return told
+}
+
+func (o *office) next() time.Time {
+	o.t.Helper()
+	_, next, err := o.desk.Due(o.t.Context(), o.clock(), 1, nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return next
+}
+
+// outbox lists the notifications of the outbox, the oldest first.
+func (o *office) outbox() (rows []*ticket.Outgoing) {
+	o.t.Helper()
+	err := o.store.View(func(tx *store.Tx) error {
+		all, err := tx.OutgoingList("", 0)
+		slices.Reverse(all)
+		rows = slices.DeleteFunc(all, func(r *ticket.Outgoing) bool { return r.Class != ticket.ClassNotification })
+		return err
+	})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return rows
+}
+
+// toldOnce checks that every entry of the ticket that a person wrote is in exactly
+// one mail to each agent that is not dropped.
+func (o *office) toldOnce(n ticket.Number) {
+	o.t.Helper()
+	t, entries := o.ticket(n)
+	told := map[string]map[uint32]int{}
+	for _, row := range o.outbox() {
+		if row.Ticket != t.ID || row.State == ticket.OutgoingDropped {
+			if row.State == ticket.OutgoingDropped && row.FoldedInto == 0 {
+				o.t.Errorf("row %d was dropped in favour of nothing", row.ID)
+			}
+			continue
+		}
+		if told[row.To] == nil {
+			told[row.To] = map[uint32]int{}
+		}
+		for _, seq := range row.Tells {
+			told[row.To][seq]++
+		}
+	}
+	for to, times := range told {
+		for _, e := range entries {
+			if e.Kind != ticket.EntryRequest && e.Kind != ticket.EntryReply {
+				continue
+			}
+			if times[e.Seq] != 1 {
+				o.t.Errorf("%s is told %d times of entry %d", to, times[e.Seq], e.Seq)
+			}
+		}
+	}
+}
+
+func TestSoonAfterIsOneNotification(t *testing.T) {
+	o := openQuiet(t)
+	n, confirmation, first := o.opened()
+	if got := o.leave(); len(got) != 1 || got[0].MessageID != first.MessageID {
+		t.Fatalf("at once: %v", addressees(got))
+	}
+	queued := o.clock()
+	for i, text := range []string{"Se me olvidó: es el grupo dos.", "Y el profesor es Díaz.", "Adjunto la captura."} {
+		o.pass(20 * time.Second)
+		l := reply(confirmation, laura, text)
+		if i == 2 {
+			l = withFile(l, "captura.png")
+		}
+		if out := o.send(l); out.Event != ticket.EventReplied {
+			t.Fatalf("outcome %+v", out)
+		}
+		if got := o.leave(); len(got) != 0 {
+			t.Errorf("too soon: %v", addressees(got))
+		}
+	}
+	if next := o.next(); !next.Equal(queued.Add(2 * time.Minute)) {
+		t.Errorf("the next one is due at %s, and the first was queued at %s", next, queued)
+	}
+	o.pass(time.Minute)
+	got := o.leave()
+	if len(got) != 1 {
+		t.Fatalf("after two minutes: %v", addressees(got))
+	}
+	m := got[0]
+	last := 0
+	for _, want := range []string{"3 mensajes en la solicitud 003181", "10:00, Laura Rojas <laura@estudiantes.example>", "es el grupo dos",
+		"10:00, Laura Rojas", "Díaz", "10:01, Laura Rojas", "Adjunto la captura.", "captura.png"} {
+		i := strings.Index(m.Text[last:], want)
+		if i < 0 {
+			t.Errorf("%q does not come in its place:\n%s", want, m.Text)
+			continue
+		}
+		last += i
+	}
+	if len(m.Attachments) != 1 || m.Attachments[0].Name != "captura.png" {
+		t.Errorf("attachments %+v", m.Attachments)
+	}
+	// In her mail program it answers a mail that she has.
+	if !slices.Equal(m.InReplyTo, []string{first.MessageID}) || m.Subject != first.Subject {
+		t.Errorf("it answers %q; %q", m.InReplyTo, m.Subject)
+	}
+	if got := o.outbox(); len(got) != 4 || got[1].FoldedInto != got[2].ID || got[2].FoldedInto != got[3].ID {
+		t.Errorf("outbox %+v", got)
+	}
+	o.toldOnce(n)
+
+	// What comes soon after that one waits for its two minutes.
+	o.pass(time.Minute)
+	o.send(reply(confirmation, laura, "Una cosa más."))
+	if next := o.next(); !next.Equal(o.clock().Add(time.Minute)) || len(o.leave()) != 0 {
+		t.Errorf("the next one is due at %s, and it is %s", next, o.clock())
+	}
+	o.pass(time.Minute)
+	if got := o.leave(); len(got) != 1 || !strings.Contains(got[0].Text, "Laura Rojas respondió") {
+		t.Errorf("got %v", addressees(got))
+	}
+	// Much later it goes at once.
+	o.pass(time.Hour)
+	o.send(reply(confirmation, laura, "Otra vez yo."))
+	if got := o.leave(); len(got) != 1 {
+		t.Errorf("got %v", addressees(got))
+	}
+	o.toldOnce(n)
+}
+
+// withFile gives a letter an attachment.
+func withFile(l letter, name string) letter {
+	l.contentType = "multipart/mixed; boundary=frontera"
+	l.text = "--frontera\nContent-Type: text/plain; charset=utf-8\n\n" + l.text +
+		"\n--frontera\nContent-Type: image/png; name=" + name + "\nContent-Disposition: attachment; filename=" + name +
+		"\nContent-Transfer-Encoding: base64\n\niVBORw0KGgo=\n--frontera--\n"
+	return l
+}
+
+func TestAnAgentWhoAnsweredIsToldAtOnce(t *testing.T) {
+	o := openQuiet(t)
+	n, confirmation, notification := o.opened()
+	o.leave()
+	o.pass(10 * time.Second)
+	o.send(reply(confirmation, laura, "Es el grupo dos."))
+	o.send(reply(notification, ana, "¿Qué grupo es?"))
+	answer := o.only(slices.DeleteFunc(o.sent(), func(m mail) bool { return m.row.Class != ticket.ClassAnswer }), "laura@estudiantes.example")
+	o.pass(10 * time.Second)
+	o.send(reply(answer, laura, "Ya lo dije: el dos."))
+	got := o.leave()
+	if len(got) != 1 || !strings.Contains(got[0].Text, "Es el grupo dos.") || !strings.Contains(got[0].Text, "Ya lo dije") {
+		t.Fatalf("got %v", addressees(got))
+	}
+	o.toldOnce(n)
+}
+
+func TestEachAgentAndTicketIsQuietByItself(t *testing.T) {
+	o := openQuiet(t)
+	write := func(text string) ticket.Number {
+		t.Helper()
+		return o.send(letter{from: laura, to: "posgrado@virtual.example", subject: "Ayuda", text: text}).Number
+	}
+	one, other := write("Uno."), write("Dos.")
+	confirmations := slices.DeleteFunc(o.sent(), func(m mail) bool { return m.row.Class != ticket.ClassConfirmation })
+	if got := o.leave(); len(got) != 4 {
+		t.Fatalf("two tickets, two members: %v", addressees(got))
+	}
+	for range 3 {
+		for _, c := range confirmations {
+			o.pass(time.Second)
+			o.send(reply(c, laura, fmt.Sprintf("Más, a las %s.", o.clock())))
+		}
+	}
+	if got := o.leave(); len(got) != 0 {
+		t.Errorf("too soon: %v", addressees(got))
+	}
+	o.pass(2 * time.Minute)
+	if got := o.leave(); len(got) != 4 {
+		t.Errorf("two tickets, two members: %v", addressees(got))
+	}
+	o.toldOnce(one)
+	o.toldOnce(other)
+}
+
+// What waits because the day's limit is used up is one mail when room comes back.
+func TestShortQuotaFoldsNotifications(t *testing.T) {
+	o := openQuiet(t)
+	n, confirmation, _ := o.opened()
+	o.leave()
+	o.desk.Table().Config.Outgoing.DailyLimit = 2
+	for i := range 5 {
+		o.pass(time.Hour)
+		o.send(reply(confirmation, laura, fmt.Sprintf("Pregunta %d.", i)))
+		if got := o.leave(); len(got) != 0 {
+			t.Fatalf("with the limit used up: %v", addressees(got))
+		}
+	}
+	o.pass(26 * time.Hour)
+	got := o.leave()
+	if len(got) != 1 {
+		t.Fatalf("with room again: %v", addressees(got))
+	}
+	for i := range 5 {
+		if !strings.Contains(got[0].Text, fmt.Sprintf("Pregunta %d.", i)) {
+			t.Errorf("question %d is missing:\n%s", i, got[0].Text)
+		}
+	}
+	o.toldOnce(n)
+}
+
+// With notifications held up by the limit, what ranks below them and may still go
+// is not held up with them.
+func TestNoticesPassNotificationsThatWait(t *testing.T) {
+	o := open(t)
+	o.opened()
+	o.leave()
+	for range 5 {
+		o.send(letter{from: laura, to: "pregrado@virtual.example", subject: "Ayuda", text: "Hola."})
+	}
+	o.desk.Table().Config.Outgoing.DailyLimit = 10
+	for range 7 {
+		if err := o.desk.Report(t.Context(), o.due(1)[0].ID, ticket.Result{Sent: true}, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rows := o.due(1); len(rows) != 1 || rows[0].Class != ticket.ClassNotice {
+		t.Errorf("with 9 of 10 used: %+v", rows)
+	}
+}
+
+func (o *office) due(limit int) []*ticket.Outgoing {
+	o.t.Helper()
+	rows, _, err := o.desk.Due(o.t.Context(), o.clock(), limit, nil)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return rows
+}
+
+func TestWhatIsBeingSentIsNotTakenBack(t *testing.T) {
+	o := openQuiet(t)
+	n, confirmation, _ := o.opened()
+	busy := map[uint64]bool{}
+	for _, row := range o.due(10) { // a sender has them
+		busy[row.ID] = true
+	}
+	for _, text := range []string{"Segunda.", "Tercera."} {
+		o.send(reply(confirmation, laura, text))
+	}
+	rows := o.outbox()
+	if len(rows) != 3 || rows[0].State != ticket.OutgoingWaiting || rows[1].FoldedInto != rows[2].ID || !slices.Equal(rows[2].Tells, []uint32{2, 3}) {
+		t.Fatalf("outbox %+v", rows)
+	}
+	// The first one comes back untried: the smarthost was down. From now on it
+	// could be taken back, but the newest is what takes up more.
+	if _, _, err := o.desk.Due(t.Context(), o.clock().Add(-time.Hour), 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	o.send(reply(confirmation, laura, "Cuarta."))
+	// An attempt that failed may have reached its reader all the same.
+	o.pass(3 * time.Minute)
+	o.leaving(ticket.Result{Detail: "421 later"})
+	o.send(reply(confirmation, laura, "Quinta."))
+	rows = o.outbox()
+	if tells := rows[len(rows)-1].Tells; !slices.Equal(tells, []uint32{5}) {
+		t.Errorf("after a failed attempt it tells of %v", tells)
+	}
+	o.toldOnce(n)
+}
+
+// A notification that was due before this start may have been under way when the
+// desk stopped, and is sent as it is.
+func TestWhatAnEarlierRunMayHaveSentIsNotTakenBack(t *testing.T) {
+	o := openQuiet(t)
+	n, confirmation, _ := o.opened()
+	o.pass(10 * time.Second)
+	o.restart()
+	o.send(reply(confirmation, laura, "Segunda."))
+	o.send(reply(confirmation, laura, "Tercera."))
+	rows := o.outbox()
+	if len(rows) != 3 || rows[0].State != ticket.OutgoingWaiting || rows[1].FoldedInto != rows[2].ID {
+		t.Fatalf("outbox %+v", rows)
+	}
+	o.toldOnce(n)
+}
+
+func TestTooMuchIsTwoNotifications(t *testing.T) {
+	o := openQuiet(t)
+	o.desk.Table().Config.Desk.NotifyFiles = 20
+	n, confirmation, _ := o.opened()
+	o.leave()
+	o.send(withFile(reply(confirmation, laura, "Uno."), "a.png"))
+	o.send(withFile(reply(confirmation, laura, "Dos."), "b.png"))
+	for i := range 25 {
+		o.send(reply(confirmation, laura, fmt.Sprintf("Y %d.", i)))
+	}
+	o.pass(2 * time.Minute)
+	got := o.leave()
+	if len(got) != 3 || !strings.Contains(got[0].raw, "a.png") || !strings.Contains(got[1].raw, "b.png") {
+		t.Errorf("got %v", addressees(got))
+	}
+	o.toldOnce(n)
+}
+
+func TestQuietOff(t *testing.T) {
+	o := open(t)
+	n, confirmation, _ := o.opened()
+	for range 3 {
+		o.send(reply(confirmation, laura, "Otra vez."))
+	}
+	if got := o.leave(); len(got) != 4 {
+		t.Errorf("got %v", addressees(got))
+	}
+	o.toldOnce(n)
+}
+
+// Senders and writers at the same time: every entry is in exactly one mail, and no
+// mail leaves that was taken back.
+func TestFoldingAndSendingAtOnce(t *testing.T) {
+	o := openQuiet(t)
+	o.desk.Table().Config.Desk.Quiet = routing.Duration(time.Second)
+	_, confirmation, _ := o.opened()
+	n := ticket.Number(3181)
+	stop, done := make(chan struct{}), make(chan map[uint64]bool)
+	go func() {
+		left := map[uint64]bool{}
+		defer func() { done <- left }()
+		for end := false; !end; {
+			select {
+			case <-stop:
+				end = true
+			default:
+			}
+			rows, _, err := o.desk.Due(t.Context(), o.clock(), 2, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, row := range rows {
+				left[row.ID] = true
+				if err := o.desk.Report(t.Context(), row.ID, ticket.Result{Sent: true}, time.Time{}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	}()
+	for i := range 150 {
+		o.pass(time.Duration(i%5) * 300 * time.Millisecond)
+		o.send(reply(confirmation, laura, fmt.Sprintf("Mensaje %d.", i)))
+	}
+	close(stop)
+	left := <-done
+	folded := 0
+	for _, row := range o.outbox() {
+		if row.State == ticket.OutgoingDropped {
+			folded++
+			if left[row.ID] {
+				t.Errorf("row %d left, and was taken back", row.ID)
+			}
+		}
+	}
+	if folded == 0 || len(left) < 10 {
+		t.Errorf("the run shows nothing: %d taken back, %d left", folded, len(left))
+	}
+	o.toldOnce(n)
+}
