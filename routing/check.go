@@ -22,6 +22,8 @@ type checker struct {
 	*source
 	*Config
 	topics, agents, teams map[string]bool   // ids that exist
+	smarthosts            map[string]bool   // names of smarthosts
+	accountNames          map[string]int    // place of each name of an account or a smarthost
 	unsure                map[string]bool   // tables some of whose ids can't be read
 	names                 map[string]string // of agents, teams and topics: path by id
 	topicAddresses        map[string]int    // topic by address key
@@ -33,6 +35,7 @@ func check(s *source, config *Config, folder string) {
 	s.rules(config, folder)
 	c := &checker{source: s, Config: config,
 		topics: map[string]bool{}, agents: map[string]bool{}, teams: map[string]bool{}, unsure: map[string]bool{},
+		smarthosts: map[string]bool{}, accountNames: map[string]int{},
 		names: map[string]string{}, topicAddresses: map[string]int{}, groups: map[string]int{}, own: map[string]string{}}
 	c.ids()
 	c.desk()

@@ -27,6 +27,9 @@ func (c *checker) topicsAll() {
 			t.NameEN = t.Name
 		}
 		c.assignee(path, t)
+		if t.Smarthost != "" {
+			c.refers(key("smarthost"), t.Smarthost, "smarthost", c.smarthosts)
+		}
 		for j, addr := range t.Addresses {
 			c.topicAddress(elementPath(key("addresses"), j), addr, i)
 		}
@@ -205,9 +208,14 @@ func (c *checker) unused() {
 	if len(c.problems) > 0 {
 		return // who is used may be among what is wrong
 	}
-	used := map[string]bool{}
+	used, relays := map[string]bool{}, map[string]bool{}
 	for _, t := range c.Topics {
-		used[t.Agent], used[t.Team] = true, true
+		used[t.Agent], used[t.Team], relays[t.Smarthost] = true, true, true
+	}
+	for i, r := range c.Smarthosts {
+		if !relays[r.Name] {
+			c.warnf(elementPath("smarthost", i)+".name", fmt.Sprintf("write smarthost = %q in a topic", r.Name), "no topic's mail goes to it")
+		}
 	}
 	for i, t := range c.Teams {
 		if !used[t.ID] {

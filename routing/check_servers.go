@@ -9,10 +9,29 @@ import (
 )
 
 func (c *checker) outgoing() {
-	o := &c.Outgoing
-	c.host("outgoing.host", o.Host)
-	c.login("outgoing", &o.Login, o.Host, "starttls")
-	if !c.set("outgoing.port") {
+	c.smarthost("outgoing", &c.Outgoing)
+	for i := range c.Smarthosts {
+		relay := &c.Smarthosts[i]
+		path := elementPath("smarthost", i)
+		name := childPath(path, "name")
+		c.accountName(name, relay.Name)
+		if c.set(name) {
+			c.smarthosts[relay.Name] = true
+		} else {
+			c.unsure["smarthost"] = true
+		}
+		c.smarthost(path, &relay.OutgoingConfig)
+	}
+}
+
+func (c *checker) smarthost(path string, o *OutgoingConfig) {
+	key := func(name string) string { return childPath(path, name) }
+	c.host(key("host"), o.Host)
+	if l := &o.Login; l.Auth == "" && l.Username == "" {
+		l.Auth = "none" // it may know us by address
+	}
+	c.login(path, &o.Login, o.Host, "starttls")
+	if !c.set(key("port")) {
 		o.Port = 587
 		if o.TLS == "implicit" {
 			o.Port = 465
@@ -42,15 +61,12 @@ func (c *checker) login(path string, l *Login, host, tls string) {
 	}
 	if l.Auth == "" {
 		l.Auth = "password"
-		if l.Username == "" && path == "outgoing" {
-			l.Auth = "none"
-		}
 	}
 	if c.bad(key("auth")) || c.bad(key("username")) {
 		return
 	}
 	if l.Auth == "none" {
-		if path != "outgoing" {
+		if strings.HasPrefix(path, "account[") {
 			c.rejectf(key("auth"), "", "an IMAP account has to log in")
 			return
 		}
@@ -115,6 +131,9 @@ func (c *checker) secret(table, name, file, env, neededBy string) {
 
 func (c *checker) oauths() {
 	used := map[string]bool{c.Outgoing.OAuth: true}
+	for _, r := range c.Smarthosts {
+		used[r.OAuth] = true
+	}
 	for _, a := range c.Accounts {
 		used[a.OAuth] = true
 	}
@@ -155,13 +174,12 @@ func (c *checker) oauths() {
 }
 
 func (c *checker) accounts() {
-	names := map[string]int{}
 	mailboxes := map[string]string{}
 	for i := range c.Accounts {
 		a := &c.Accounts[i]
 		path := elementPath("account", i)
 		key := func(k string) string { return childPath(path, k) }
-		c.accountName(key("name"), a.Name, names)
+		c.accountName(key("name"), a.Name)
 		c.host(key("host"), a.Host)
 		c.login(path, &a.Login, a.Host, "implicit")
 		if !c.set(key("port")) {
@@ -188,20 +206,24 @@ func (c *checker) accounts() {
 	}
 }
 
-func (c *checker) accountName(path, name string, seen map[string]int) {
+// accountName checks the name of an IMAP account or a smarthost. They share their
+// names, because either can be paused by it.
+func (c *checker) accountName(path, name string) {
 	if !c.set(path) {
 		return
 	}
-	first, doubled := seen[name]
-	seen[name] = c.valueOffset(path)
+	first, doubled := c.accountNames[name]
+	c.accountNames[name] = c.valueOffset(path)
 	switch {
 	case idMistake(name) != "":
 		c.rejectf(path, "", "%q %s", name, idMistake(name))
 	case name == "smtp" || name == "lmtp":
 		c.rejectf(path, "", "%q is what the listener is called", name)
+	case name == "outgoing":
+		c.rejectf(path, "", "%q is what all outgoing mail is called", name)
 	case doubled:
 		line, _ := c.position(first)
-		c.rejectf(path, "", "%q is taken by the account in line %d", name, line)
+		c.rejectf(path, "", "%q is taken in line %d already", name, line)
 	}
 }
 

@@ -30,6 +30,7 @@ type Config struct {
 	Permissions PermissionsConfig      `toml:"permissions"`
 	OAuth       map[string]OAuthConfig `toml:"oauth"`
 	Accounts    []AccountConfig        `toml:"account"`
+	Smarthosts  []SmarthostConfig      `toml:"smarthost"`
 	Topics      []TopicConfig          `toml:"topic"`
 	Agents      []AgentConfig          `toml:"agent"`
 	Teams       []TeamConfig           `toml:"team"`
@@ -89,6 +90,13 @@ type OutgoingConfig struct {
 	DailyLimit  int      `toml:"daily_limit" default:"0" min:"0" max:"10000000"` // mails in 24 hours; 0: no limit
 }
 
+// SmarthostConfig is a further server, or a further account at one, that the mail
+// of the topics that name it is handed to, with a limit of its own.
+type SmarthostConfig struct {
+	Name string `toml:"name" need:"yes"` // unique among these and the IMAP accounts
+	OutgoingConfig
+}
+
 // Login is how to reach and log in to a server. Secrets come from a file or
 // from the environment, never from this file.
 type Login struct {
@@ -145,6 +153,7 @@ type TopicConfig struct {
 	Language     string   `toml:"language" one:"es en"`                      // default: the desk's
 	Autoresponse bool     `toml:"autoresponse" default:"true"`               // send confirmations
 	Signature    string   `toml:"signature" kind:"text"`                     // under answers
+	Smarthost    string   `toml:"smarthost"`                                 // name of the [[smarthost]] that its mail goes to; default: [outgoing]
 	CatchAll     bool     `toml:"catch_all"`                                 // takes what no address matches; exactly one topic has it
 	MayAssign    string   `toml:"may_assign" one:"agent lead administrator"` // for this topic, instead of what permissions says
 	MayTransfer  string   `toml:"may_transfer" one:"agent lead administrator"`

@@ -90,6 +90,9 @@ func (t *Table) checkFiles(now time.Time) Problems {
 		}
 	}
 	f.login("outgoing", c.Outgoing.Login)
+	for i, r := range c.Smarthosts {
+		f.login(elementPath("smarthost", i), r.Login)
+	}
 	for i, a := range c.Accounts {
 		f.login(elementPath("account", i), a.Login)
 	}

@@ -36,7 +36,7 @@ func (t *Table) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("version", t.Version)}
 	t.values(func(path string, value any) {
 		switch path, _, _ := strings.Cut(path, "["); path {
-		case "topic", "agent", "team", "account", "desk.operators", "desk.notice":
+		case "topic", "agent", "team", "account", "smarthost", "desk.operators", "desk.notice":
 			return
 		}
 		attrs = append(attrs, slog.Any(path, value))

@@ -46,6 +46,7 @@ type Topic struct {
 	Language     string
 	Autoresponse bool
 	Signature    string
+	Smarthost    string // name; empty: the one of [outgoing]
 
 	needs map[ticket.Permission]Role
 }
@@ -105,7 +106,7 @@ func compile(config *Config, s *source, version string) *Table {
 		topic := &Topic{
 			ID: c.ID, NameES: c.Name, NameEN: c.NameEN, Addresses: addressKeys(c.Addresses),
 			Groups: addressKeys(c.Groups), Agent: t.agentByID[c.Agent], Team: t.teamByID[c.Team], ReplyWithin: c.ReplyWithin.Std(),
-			Language: c.Language, Autoresponse: c.Autoresponse, Signature: c.Signature, needs: needsOf(&config.Permissions, &c),
+			Language: c.Language, Autoresponse: c.Autoresponse, Signature: c.Signature, Smarthost: c.Smarthost, needs: needsOf(&config.Permissions, &c),
 		}
 		t.Topics = append(t.Topics, topic)
 		t.topicByID[topic.ID] = topic
@@ -237,6 +238,20 @@ func (t *Table) Account(name string) *AccountConfig { return t.accountByName[nam
 func (t *Table) SentByHand(account, mailbox string) bool {
 	a := t.Account(account)
 	return a != nil && a.Sent != "" && a.Sent == mailbox
+}
+
+// Smarthost returns the settings of the smarthost with a name, or nil; those of
+// [outgoing] for the empty one.
+func (t *Table) Smarthost(name string) *OutgoingConfig {
+	if name == "" {
+		return &t.Config.Outgoing
+	}
+	for i := range t.Config.Smarthosts {
+		if r := &t.Config.Smarthosts[i]; r.Name == name {
+			return &r.OutgoingConfig
+		}
+	}
+	return nil
 }
 
 // CatchAll is the topic of what no address and no account's default decides.
