@@ -22,39 +22,38 @@ var share = map[ticket.Class]int{
 // quotaAlarm is the part of the limit, in percent, at which operators are told.
 const quotaAlarm = 70
 
-// budget counts the mail that was sent in the last 24 hours, by the hour, against
-// the limit of the account at the smarthost.
+// budget counts the mail that was sent in the last 24 hours, by smarthost and by
+// the hour, against the limit of the account at it.
 type budget struct {
-	mu     sync.Mutex
-	hours  map[int64]int // by hour since 1970
-	loaded bool
+	mu    sync.Mutex
+	hours map[string]map[int64]int // by name, then by hour since 1970; nil: not counted yet
 }
 
 const day = 24 * time.Hour
 
-// used returns how many mails were sent in the last 24 hours. The first call
-// counts what was sent before this start.
-func (b *budget) used(st *store.Store, now time.Time) (int, error) {
+// used returns how many mails were sent in the last 24 hours through a smarthost.
+// The first call counts what was sent before this start; of says through which.
+func (b *budget) used(st *store.Store, smarthost string, of func(*ticket.Outgoing) string, now time.Time) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.loaded {
-		b.hours = map[int64]int{}
+	if b.hours == nil {
+		counted := map[string]map[int64]int{}
 		err := st.View(func(tx *store.Tx) error {
 			rows, err := tx.OutgoingList(ticket.OutgoingSent, 20_000)
 			for _, row := range rows {
-				b.hours[row.Finished.Unix()/3600]++
+				count(counted, of(row), row.Finished)
 			}
 			return err
 		})
 		if err != nil {
 			return 0, err
 		}
-		b.loaded = true
+		b.hours = counted
 	}
 	oldest, n := now.Add(-day).Unix()/3600, 0
-	for hour, count := range b.hours {
+	for hour, count := range b.hours[smarthost] {
 		if hour < oldest {
-			delete(b.hours, hour)
+			delete(b.hours[smarthost], hour)
 			continue
 		}
 		n += count
@@ -62,12 +61,19 @@ func (b *budget) used(st *store.Store, now time.Time) (int, error) {
 	return n, nil
 }
 
-func (b *budget) sent(now time.Time) {
+func (b *budget) sent(smarthost string, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.loaded {
-		b.hours[now.Unix()/3600]++
+	if b.hours != nil {
+		count(b.hours, smarthost, now)
 	}
+}
+
+func count(hours map[string]map[int64]int, smarthost string, at time.Time) {
+	if hours[smarthost] == nil {
+		hours[smarthost] = map[int64]int{}
+	}
+	hours[smarthost][at.Unix()/3600]++
 }
 
 // room is what is left of the day's limit.
@@ -78,25 +84,30 @@ func (r room) has(class ticket.Class, others int) bool {
 	return r.limit == 0 || (r.used+others)*100 < r.limit*share[class]
 }
 
-// room works out what may be sent now. What has to wait loses nothing: the limit is
-// that of the last 24 hours, so room comes back by itself.
-func (d *Desk) room(now time.Time) (room, error) {
-	limit := d.Table().Config.Outgoing.DailyLimit
-	if limit == 0 {
+// room works out what may be sent now through a smarthost. What has to wait loses
+// nothing: the limit is that of the last 24 hours, so room comes back by itself.
+func (d *Desk) room(smarthost string, now time.Time) (room, error) {
+	conf := d.Table().Smarthost(smarthost)
+	if conf == nil || conf.DailyLimit == 0 {
 		return room{}, nil
 	}
-	used, err := d.budget.used(d.Store, now)
+	limit := conf.DailyLimit
+	used, err := d.budget.used(d.Store, smarthost, func(row *ticket.Outgoing) string { return d.outboxes.of(row.Smarthost) }, now)
 	if err != nil {
 		return room{}, err
 	}
+	key, section, only := "quota", "outgoing", ""
+	if smarthost != "" {
+		key, section, only = "quota "+smarthost, "smarthost", " through "+smarthost
+	}
 	if used*100 >= limit*quotaAlarm {
 		d.Raise(Alarm{
-			Key:  "quota",
-			What: fmt.Sprintf("%d of the %d mails that may be sent in 24 hours are used up; reminders wait first, then notifications, answers last", used, limit),
-			Try:  "raise the limit at the smarthost and outgoing.daily_limit, or look who causes so much: buzon outbox list --state sent",
+			Key:  key,
+			What: fmt.Sprintf("%d of the %d mails that may be sent%s in 24 hours are used up; reminders wait first, then notifications, answers last", used, limit, only),
+			Try:  fmt.Sprintf("raise the limit at the smarthost and %s.daily_limit, or look who causes so much: buzon outbox list --state sent", section),
 		})
 	} else {
-		d.Clear("quota")
+		d.Clear(key)
 	}
 	return room{limit, used}, nil
 }

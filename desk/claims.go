@@ -13,18 +13,18 @@ import (
 // earlier run.
 type claims struct {
 	mu     sync.Mutex
-	sender map[uint64]string // handed to the sender of an account, and not heard of since
+	sender map[uint64]string // handed to the sender of a smarthost, and not heard of since
 	change map[uint64]int    // being replaced by so many changes under way
 }
 
 // handOut lets a sender look for rows and marks those that it gets. Rows that the
 // sender has and no longer skips have come back untried. The look happens under
 // the lock, so that it sees each replacement either under way or committed.
-func (c *claims) handOut(account string, skip func(uint64) bool, look func(skip func(uint64) bool) ([]*ticket.Outgoing, error)) ([]*ticket.Outgoing, error) {
+func (c *claims) handOut(smarthost string, skip func(uint64) bool, look func(skip func(uint64) bool) ([]*ticket.Outgoing, error)) ([]*ticket.Outgoing, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id, of := range c.sender {
-		if of == account && (skip == nil || !skip(id)) {
+		if of == smarthost && (skip == nil || !skip(id)) {
 			delete(c.sender, id)
 		}
 	}
@@ -36,16 +36,18 @@ func (c *claims) handOut(account string, skip func(uint64) bool, look func(skip 
 		c.sender = map[uint64]string{}
 	}
 	for _, row := range rows {
-		c.sender[row.ID] = account
+		c.sender[row.ID] = smarthost
 	}
 	return rows, nil
 }
 
-// reported notes that a sender has done with a row.
-func (c *claims) reported(id uint64) {
+// reported notes that a sender has done with a row, and returns its smarthost.
+func (c *claims) reported(id uint64) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	smarthost := c.sender[id]
 	delete(c.sender, id)
+	return smarthost
 }
 
 // taken tells whether a sender has the row.

@@ -58,6 +58,7 @@ type Desk struct {
 	budget     budget
 	claims     claims
 	started    time.Time
+	outboxes   outboxes
 }
 
 // New makes a desk on a store, whose signing keys it uses.

@@ -12,6 +12,8 @@ import (
 type Health struct {
 	Accounts []AccountHealth `json:"accounts"`
 	Outgoing OutgoingHealth  `json:"outgoing"`
+	// Smarthosts are the further ones, by name.
+	Smarthosts []OutgoingHealth `json:"smarthosts,omitempty"`
 }
 
 // AccountHealth is how one mailbox of an IMAP account is.
@@ -28,6 +30,7 @@ type AccountHealth struct {
 
 // OutgoingHealth is how the way to the smarthost is.
 type OutgoingHealth struct {
+	Name      string    `json:"name,omitempty"` // of the smarthost; empty: that of [outgoing]
 	Paused    bool      `json:"paused"`
 	DownSince time.Time `json:"down_since,omitzero"`
 	LastSent  time.Time `json:"last_sent,omitzero"`

@@ -196,7 +196,7 @@ func (d *Desk) composeOne(c *change, s *Setting, l *letter) error {
 		return err
 	}
 	l.out = &ticket.Outgoing{
-		Person: l.to.ID, Class: l.class, EnvelopeFrom: l.draft.EnvelopeFrom, To: l.draft.To.Addr,
+		Person: l.to.ID, Class: l.class, Smarthost: l.topic.Smarthost, EnvelopeFrom: l.draft.EnvelopeFrom, To: l.draft.To.Addr,
 		Subject: l.draft.Subject, MessageID: l.draft.MessageID, State: ticket.OutgoingWaiting,
 		Created: c.now, NextTry: c.now.Add(l.wait), Chunks: chunks, Tells: l.tells,
 	}

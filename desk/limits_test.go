@@ -99,7 +99,7 @@ func TestDailyLimit(t *testing.T) {
 	ctx := context.Background()
 	due := func() (classes []ticket.Class) {
 		t.Helper()
-		rows, _, err := o.desk.Due(ctx, o.clock(), 100, func(uint64) bool { return false })
+		rows, _, err := o.desk.Outbox("").Due(ctx, o.clock(), 100, func(uint64) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestDailyLimit(t *testing.T) {
 	}
 	sendAll := func(n int) {
 		t.Helper()
-		rows, _, err := o.desk.Due(ctx, o.clock(), n, func(uint64) bool { return false })
+		rows, _, err := o.desk.Outbox("").Due(ctx, o.clock(), n, func(uint64) bool { return false })
 		if err != nil || len(rows) != n {
 			t.Fatalf("%d rows, want %d: %v", len(rows), n, err)
 		}

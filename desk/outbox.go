@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 
 	"buzon/store"
@@ -15,15 +16,58 @@ import (
 // section 3.2): the address or its domain does not exist.
 var unknownRecipient = regexp.MustCompile(`\b5\.1\.\d`)
 
+// Outbox is the outgoing mail of one smarthost; see mailpipe.Outbox.
+type Outbox struct {
+	*Desk
+	smarthost string
+}
+
+// Outbox returns the mail that goes to the smarthost with a name; the empty name is
+// that of [outgoing], which also takes what names one that nobody has asked for:
+// after a change of the configuration nothing is left behind. All are asked for
+// before any mail is sent.
+func (d *Desk) Outbox(smarthost string) Outbox {
+	d.outboxes.add(smarthost)
+	return Outbox{d, smarthost}
+}
+
+// outboxes are the smarthosts that have a sender.
+type outboxes struct {
+	mu    sync.RWMutex
+	names map[string]bool
+}
+
+func (o *outboxes) add(name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.names == nil {
+		o.names = map[string]bool{}
+	}
+	o.names[name] = true
+}
+
+// of returns the smarthost that mail for the one named is handed to.
+func (o *outboxes) of(name string) string {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	if !o.names[name] {
+		return ""
+	}
+	return name
+}
+
 // Due returns waiting outgoing mail; see mailpipe.Outbox.
-func (d *Desk) Due(_ context.Context, now time.Time, limit int, skip func(uint64) bool) (rows []*ticket.Outgoing, next time.Time, err error) {
-	room, err := d.room(now)
+func (o Outbox) Due(_ context.Context, now time.Time, limit int, skip func(uint64) bool) (rows []*ticket.Outgoing, next time.Time, err error) {
+	d := o.Desk
+	room, err := d.room(o.smarthost, now)
 	if err != nil {
 		return nil, next, err
 	}
-	rows, err = d.claims.handOut("", skip, func(skip func(uint64) bool) (found []*ticket.Outgoing, err error) {
+	rows, err = d.claims.handOut(o.smarthost, skip, func(skip func(uint64) bool) (found []*ticket.Outgoing, err error) {
 		taken := 0
-		leave := func(row store.DueRow) bool { return skip(row.ID) || !room.has(row.Class, taken) }
+		leave := func(row store.DueRow) bool {
+			return d.outboxes.of(row.Smarthost) != o.smarthost || skip(row.ID) || !room.has(row.Class, taken)
+		}
 		err = d.Store.View(func(tx *store.Tx) error {
 			next = tx.NextOutgoing(now, leave)
 			found, err = tx.DueOutgoing(now, limit, func(row store.DueRow) bool {
@@ -49,18 +93,18 @@ func (d *Desk) ReadAt(ref ticket.ArchiveRef, offset, length int64) ([]byte, erro
 // ticket and told to those who have it.
 func (d *Desk) Report(ctx context.Context, id uint64, r ticket.Result, next time.Time) error {
 	err := d.report(ctx, id, r, next)
-	if err == nil {
-		d.claims.reported(id)
+	if err != nil {
+		return err
 	}
-	return err
+	if smarthost := d.claims.reported(id); r.Sent {
+		d.budget.sent(smarthost, d.Now())
+	}
+	return nil
 }
 
 func (d *Desk) report(ctx context.Context, id uint64, r ticket.Result, next time.Time) error {
 	if !r.Sent && r.Permanent {
 		return d.undelivered(ctx, id, r)
-	}
-	if r.Sent {
-		d.budget.sent(d.Now())
 	}
 	return d.Store.Update(ctx, func(tx *store.Tx) error {
 		row, err := tx.Outgoing(id)

@@ -28,7 +28,7 @@ func (o *office) leave() (told []mail) {
 // leaving has everything that is due tried, with one result.
 func (o *office) leaving(r ticket.Result) (told []mail) {
 	o.t.Helper()
-	rows, _, err := o.desk.Due(o.t.Context(), o.clock(), 1000, nil)
+	rows, _, err := o.desk.Outbox("").Due(o.t.Context(), o.clock(), 1000, nil)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func (o *office) leaving(r ticket.Result) (told []mail) {
 
 func (o *office) next() time.Time {
 	o.t.Helper()
-	_, next, err := o.desk.Due(o.t.Context(), o.clock(), 1, nil)
+	_, next, err := o.desk.Outbox("").Due(o.t.Context(), o.clock(), 1, nil)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestNoticesPassNotificationsThatWait(t *testing.T) {
 
 func (o *office) due(limit int) []*ticket.Outgoing {
 	o.t.Helper()
-	rows, _, err := o.desk.Due(o.t.Context(), o.clock(), limit, nil)
+	rows, _, err := o.desk.Outbox("").Due(o.t.Context(), o.clock(), limit, nil)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func TestWhatIsBeingSentIsNotTakenBack(t *testing.T) {
 	}
 	// The first one comes back untried: the smarthost was down. From now on it
 	// could be taken back, but the newest is what takes up more.
-	if _, _, err := o.desk.Due(t.Context(), o.clock().Add(-time.Hour), 1, nil); err != nil {
+	if _, _, err := o.desk.Outbox("").Due(t.Context(), o.clock().Add(-time.Hour), 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	o.send(reply(confirmation, laura, "Cuarta."))
@@ -373,7 +373,7 @@ func TestFoldingAndSendingAtOnce(t *testing.T) {
 				end = true
 			default:
 			}
-			rows, _, err := o.desk.Due(t.Context(), o.clock(), 2, nil)
+			rows, _, err := o.desk.Outbox("").Due(t.Context(), o.clock(), 2, nil)
 			if err != nil {
 				t.Error(err)
 				return

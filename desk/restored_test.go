@@ -22,7 +22,7 @@ func TestRestoredDeskHoldsItsMail(t *testing.T) {
 	}
 	o.send(letter{from: laura, to: "pregrado@virtual.example", subject: "Aula", text: "Hola"})
 	due := func() int {
-		rows, _, err := o.desk.Due(t.Context(), o.clock(), 100, nil)
+		rows, _, err := o.desk.Outbox("").Due(t.Context(), o.clock(), 100, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -78,7 +78,7 @@ func outgoingIndex(o *ticket.Outgoing, hasChunks bool) []indexKey {
 	}
 	switch {
 	case o.State == ticket.OutgoingWaiting:
-		keys = append(keys, indexKey{bucketOutboxDue, string(classRank(o.Class)) + string(timeKey(o.NextTry)) + id, o.Account})
+		keys = append(keys, indexKey{bucketOutboxDue, string(classRank(o.Class)) + string(timeKey(o.NextTry)) + id, o.Smarthost})
 	case hasChunks:
 		keys = append(keys, indexKey{bucketOutboxFinished, string(timeKey(o.Finished)) + id, ""})
 	}
@@ -176,9 +176,9 @@ func (tx *Tx) OutgoingList(state ticket.OutgoingState, limit int) ([]*ticket.Out
 
 // DueRow is what the index of waiting mail knows of a row.
 type DueRow struct {
-	ID      uint64
-	Class   ticket.Class
-	Account string // of the smarthost; empty: the first one
+	ID        uint64
+	Class     ticket.Class
+	Smarthost string // its name; empty: the first one
 }
 
 // DueOutgoing lists waiting rows whose NextTry is not after now, with their
@@ -192,11 +192,11 @@ func (tx *Tx) DueOutgoing(now time.Time, limit int, skip func(DueRow) bool) ([]*
 	}
 	until := timeKey(now)
 	for rank := range byte(len(classOrder) + 1) {
-		for k, account := range tx.ascend(bucketOutboxDue, []byte{rank}, nil) {
+		for k, smarthost := range tx.ascend(bucketOutboxDue, []byte{rank}, nil) {
 			if bytes.Compare(k[1:9], until) > 0 || full(len(found), limit) {
 				break
 			}
-			row := dueRow(k, account)
+			row := dueRow(k, smarthost)
 			if skip != nil && skip(row) {
 				continue
 			}
@@ -213,8 +213,8 @@ func (tx *Tx) DueOutgoing(now time.Time, limit int, skip func(DueRow) bool) ([]*
 	return found, nil
 }
 
-func dueRow(key, account []byte) DueRow {
-	row := DueRow{ID: fromBE64(key[9:]), Account: string(account)}
+func dueRow(key, smarthost []byte) DueRow {
+	row := DueRow{ID: fromBE64(key[9:]), Smarthost: string(smarthost)}
 	if rank := int(key[0]); rank < len(classOrder) {
 		row.Class = classOrder[rank]
 	}
@@ -226,12 +226,12 @@ func dueRow(key, account []byte) DueRow {
 func (tx *Tx) NextOutgoing(now time.Time, skip func(DueRow) bool) time.Time {
 	var next time.Time
 	for rank := range byte(len(classOrder) + 1) {
-		for k, account := range tx.ascend(bucketOutboxDue, []byte{rank}, append([]byte{rank}, timeKey(now.Add(1))...)) {
+		for k, smarthost := range tx.ascend(bucketOutboxDue, []byte{rank}, append([]byte{rank}, timeKey(now.Add(1))...)) {
 			at := keyTime(k[1:9])
 			if !next.IsZero() && !at.Before(next) {
 				break
 			}
-			if skip == nil || !skip(dueRow(k, account)) {
+			if skip == nil || !skip(dueRow(k, smarthost)) {
 				next = at
 				break
 			}

@@ -72,7 +72,7 @@ type Outgoing struct {
 	Entry        uint32        `json:"entry,omitempty"`
 	Person       PersonID      `json:"person,omitempty"`
 	Class        Class         `json:"class"`
-	Account      string        `json:"account,omitempty"` // name of the smarthost that it goes to; empty: the first one
+	Smarthost    string        `json:"smarthost,omitempty"` // name of the smarthost that it goes to; empty: the first one
 	EnvelopeFrom string        `json:"envelope_from"`
 	To           string        `json:"to"`
 	Subject      string        `json:"subject"`

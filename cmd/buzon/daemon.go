@@ -44,7 +44,7 @@ type deskDaemon struct {
 	desk     *desk.Desk
 	pipe     *mailpipe.Pipe
 	listener *mailpipe.Listener
-	sender   *mailpipe.Sender
+	senders  map[string]*mailpipe.Sender // by smarthost
 	control  *control.Server
 	web      *web.Server
 	metrics  *web.Metrics
@@ -90,7 +90,7 @@ func startDaemon(ctx context.Context, o daemonOptions) (_ *deskDaemon, err error
 	d.spawn(d.listen)
 	d.metrics = web.NewMetrics(d.desk, d.Health)
 	for _, start := range []func() error{
-		d.startNotifier, d.startTending, d.startSender, d.inherit, d.startPipe, d.startClock, d.startListener, d.startWorkers, d.startControl, d.startWeb,
+		d.startNotifier, d.startTending, d.startSenders, d.inherit, d.startPipe, d.startClock, d.startListener, d.startWorkers, d.startControl, d.startWeb,
 	} {
 		if err = start(); err != nil {
 			return nil, err
@@ -109,14 +109,36 @@ func (d *deskDaemon) servers() *servers {
 	return s
 }
 
-func (d *deskDaemon) startSender() error {
-	config, err := d.servers().smarthost()
-	if err != nil {
-		return &exit{exitUsage, err}
+// startSenders runs one sender for each smarthost, so that the trouble of one holds
+// up no mail of another.
+func (d *deskDaemon) startSenders() error {
+	servers, config := d.servers(), d.table.Config
+	d.senders = map[string]*mailpipe.Sender{}
+	add := func(name string, o routing.OutgoingConfig, log *slog.Logger) error {
+		settings, err := servers.smarthost(o)
+		if err != nil {
+			return &exit{exitUsage, fmt.Errorf("smarthost %s: %w", o.Host, err)}
+		}
+		changed := func(st mailpipe.SenderStatus) { d.outgoingChanged(name, st) }
+		d.senders[name] = mailpipe.NewSender(settings, outbox{d.desk.Outbox(name), d.metrics}, changed, log, time.Now)
+		return nil
 	}
-	d.sender = mailpipe.NewSender(config, outbox{d.desk, d.metrics}, d.outgoingChanged, d.log, time.Now)
-	d.desk.OnQueued(d.sender.Wake)
-	d.spawn(d.sender.Run)
+	err := add("", config.Outgoing, d.log)
+	for _, r := range config.Smarthosts {
+		err = errors.Join(err, add(r.Name, r.OutgoingConfig, d.log.With(ticket.LogSmarthost, r.Name)))
+	}
+	if err != nil {
+		return err
+	}
+	senders := d.senders
+	d.desk.OnQueued(func() {
+		for _, s := range senders {
+			s.Wake()
+		}
+	})
+	for _, s := range senders {
+		d.spawn(s.Run)
+	}
 	return nil
 }
 
@@ -323,6 +345,7 @@ func (d *deskDaemon) Reload(context.Context) error {
 	}{
 		{"[smtp]", old.SMTP, table.Config.SMTP},
 		{"[outgoing]", old.Outgoing, table.Config.Outgoing},
+		{"[[smarthost]]", old.Smarthosts, table.Config.Smarthosts},
 		{"[web]", old.Web, table.Config.Web},
 		{"[log]", old.Log, table.Config.Log},
 		{"desk.data", old.Desk.Data, table.Config.Desk.Data},
@@ -375,19 +398,22 @@ func (d *deskDaemon) reloadAccounts() error {
 	return nil
 }
 
-// Switch stops or starts outgoing mail or an account.
+// Switch stops or starts all outgoing mail, that to one smarthost, or an account.
 func (d *deskDaemon) Switch(what string, on bool) error {
-	if what == "outgoing" {
-		if on {
-			d.sender.Resume()
-		} else {
-			d.sender.Pause()
+	found := false
+	for name, s := range d.senders {
+		if what != "outgoing" && (name == "" || what != name) {
+			continue
 		}
-		return nil
+		found = true
+		if on {
+			s.Resume()
+		} else {
+			s.Pause()
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	found := false
 	for _, w := range d.workers {
 		if w.config.Name != what {
 			continue
@@ -400,7 +426,7 @@ func (d *deskDaemon) Switch(what string, on bool) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("there is no account %q; say outgoing, or one of the accounts' names", what)
+		return fmt.Errorf("there is no account %q; say outgoing, or the name of an account or a smarthost", what)
 	}
 	return nil
 }

@@ -119,6 +119,7 @@ func pointAt(c *routing.Config, office *postoffice.Office) error {
 			return err
 		}
 	}
+	c.Desk.Quiet = 0 // the story is too short to wait for it
 	c.SMTP.Listen = []string{free("127.0.0.1:2525")}
 	c.SMTP.LMTP = ""
 	c.Web.Listen = free("127.0.0.1:8025")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -17,12 +18,12 @@ import (
 // healthBoard holds what the connections last said of themselves.
 type healthBoard struct {
 	mu       sync.Mutex
-	accounts map[string]desk.AccountHealth // by account and mailbox
-	outgoing desk.OutgoingHealth
+	accounts map[string]desk.AccountHealth  // by account and mailbox
+	outgoing map[string]desk.OutgoingHealth // by smarthost
 }
 
 func newHealthBoard() *healthBoard {
-	return &healthBoard{accounts: map[string]desk.AccountHealth{}}
+	return &healthBoard{accounts: map[string]desk.AccountHealth{}, outgoing: map[string]desk.OutgoingHealth{}}
 }
 
 func (b *healthBoard) forget(account string) {
@@ -40,7 +41,12 @@ func (d *deskDaemon) Health() desk.Health {
 	b := d.health
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	h := desk.Health{Outgoing: b.outgoing, Accounts: []desk.AccountHealth{}}
+	h := desk.Health{Outgoing: b.outgoing[""], Accounts: []desk.AccountHealth{}}
+	for _, name := range slices.Sorted(maps.Keys(b.outgoing)) {
+		if name != "" {
+			h.Smarthosts = append(h.Smarthosts, b.outgoing[name])
+		}
+	}
 	for _, a := range b.accounts {
 		h.Accounts = append(h.Accounts, a)
 	}
@@ -76,36 +82,37 @@ func (d *deskDaemon) mailboxChanged(account, mailbox string, st mailpipe.WorkerS
 	}
 }
 
-// outgoingChanged records what the sender says of itself.
-func (d *deskDaemon) outgoingChanged(st mailpipe.SenderStatus) {
-	o := desk.OutgoingHealth{Paused: st.Paused, DownSince: st.DownSince, LastSent: st.LastSent, Try: st.Hint}
+// outgoingChanged records what the sender of a smarthost says of itself.
+func (d *deskDaemon) outgoingChanged(name string, st mailpipe.SenderStatus) {
+	o := desk.OutgoingHealth{Name: name, Paused: st.Paused, DownSince: st.DownSince, LastSent: st.LastSent, Try: st.Hint}
 	if st.Err != nil {
 		o.Error = st.Err.Error()
 	}
 	d.health.mu.Lock()
-	old := d.health.outgoing
-	d.health.outgoing = o
+	old := d.health.outgoing[name]
+	d.health.outgoing[name] = o
 	d.health.mu.Unlock()
+	key := strings.TrimSpace("smarthost " + name)
 	switch {
 	case st.Alarm && st.Err != nil:
 		if old.Error != o.Error {
-			d.later(func() { d.desk.Raise(desk.Alarm{Key: "smarthost", What: o.Error, Try: st.Hint}) })
+			d.later(func() { d.desk.Raise(desk.Alarm{Key: key, What: o.Error, Try: st.Hint}) })
 		}
 	case st.Err == nil && old.Error != "":
-		d.later(func() { d.desk.Clear("smarthost") })
+		d.later(func() { d.desk.Clear(key) })
 	}
 }
 
 // outbox counts attempts on their way to the desk.
 type outbox struct {
-	*desk.Desk
+	desk.Outbox
 	metrics *web.Metrics
 }
 
 // Report records an attempt and counts it.
 func (o outbox) Report(ctx context.Context, id uint64, r ticket.Result, next time.Time) error {
 	o.metrics.Attempted(r)
-	return o.Desk.Report(ctx, id, r, next)
+	return o.Outbox.Report(ctx, id, r, next)
 }
 
 // since says how long something has lasted, for people.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base32"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"net/smtp"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -367,5 +367,6 @@ func crlf(s string) []byte {
 }
 
 func hash(s string) string {
-	return strings.ToLower(base32.StdEncoding.EncodeToString([]byte(filepath.Base(s)))[:min(24, len(s))])
+	sum := sha256.Sum256([]byte(s))
+	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:15]))
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"buzon/mailpipe"
@@ -140,11 +141,10 @@ func (s *servers) mailboxes(a routing.AccountConfig) ([]mailpipe.IMAPConfig, err
 	return list, nil
 }
 
-func (s *servers) smarthost() (mailpipe.SenderConfig, error) {
-	o := s.config.Outgoing
+func (s *servers) smarthost(o routing.OutgoingConfig) (mailpipe.SenderConfig, error) {
 	server, err := s.server(o.Host, o.Port, o.Login)
 	if err != nil {
-		return mailpipe.SenderConfig{}, fmt.Errorf("smarthost: %w", err)
+		return mailpipe.SenderConfig{}, err
 	}
 	return mailpipe.SenderConfig{
 		Server: server, Hostname: s.config.Desk.Hostname, Connections: o.Connections, GiveUp: duration(o.GiveUp),
@@ -164,15 +164,25 @@ func (s *servers) checkOnline(ctx context.Context, table *routing.Table, say fun
 			say("account "+a.Name+", folder "+m.Mailbox, mailpipe.CheckAccount(ctx, m))
 		}
 	}
-	config, err := s.smarthost()
+	s.checkSmarthost(ctx, table, "", s.config.Outgoing, say)
+	for _, r := range s.config.Smarthosts {
+		s.checkSmarthost(ctx, table, r.Name, r.OutgoingConfig, say)
+	}
+}
+
+// checkSmarthost tests that the topics whose mail goes to a smarthost may be sent as.
+func (s *servers) checkSmarthost(ctx context.Context, table *routing.Table, name string, o routing.OutgoingConfig, say func(what string, err error)) {
+	config, err := s.smarthost(o)
 	if err == nil {
 		var senders []string
 		for _, t := range table.Topics {
-			senders = append(senders, t.Sender())
+			if t.Smarthost == name {
+				senders = append(senders, t.Sender())
+			}
 		}
 		err = mailpipe.CheckSmarthost(ctx, config, senders)
 	}
-	say("smarthost "+s.config.Outgoing.Host, err)
+	say(strings.TrimSpace("smarthost "+name)+" "+o.Host, err)
 }
 
 func duration(d routing.Duration) time.Duration { return time.Duration(d) }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"buzon/control"
@@ -56,12 +58,14 @@ func wrongs(st control.Status) []desk.Alarm {
 			add(key, a.Error, a.Try, a.Since)
 		}
 	}
-	o := st.Health.Outgoing
-	switch {
-	case o.Paused:
-		add("outgoing", "paused", "buzon resume outgoing", time.Time{})
-	case o.Error != "":
-		add("smarthost", o.Error, o.Try, o.DownSince)
+	for _, o := range append([]desk.OutgoingHealth{st.Health.Outgoing}, st.Health.Smarthosts...) {
+		what := cmp.Or(o.Name, "outgoing")
+		switch {
+		case o.Paused:
+			add(strings.TrimSpace("outgoing "+o.Name), "paused", "buzon resume "+what, time.Time{})
+		case o.Error != "":
+			add(strings.TrimSpace("smarthost "+o.Name), o.Error, o.Try, o.DownSince)
+		}
 	}
 	if st.Figures.Full {
 		add("disk", "below the floor: mail is refused", "make room, or lower desk.disk_floor", time.Time{})
@@ -139,7 +143,7 @@ func (c *reloadCmd) Run(e *env) error { return c.call(e, "reload", control.Which
 
 type pauseCmd struct {
 	where
-	What string `arg:"" help:"outgoing, or an account's name."`
+	What string `arg:"" help:"outgoing, or the name of an account or a smarthost."`
 }
 
 // Run stops sending, or an account.
@@ -147,7 +151,7 @@ func (c *pauseCmd) Run(e *env) error { return c.call(e, "pause", control.Which{W
 
 type resumeCmd struct {
 	where
-	What string `arg:"" help:"outgoing, or an account's name."`
+	What string `arg:"" help:"outgoing, or the name of an account or a smarthost."`
 }
 
 // Run goes on after pause.
