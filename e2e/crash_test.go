@@ -17,7 +17,7 @@ func TestKilledInBetween(t *testing.T) {
 	t.Parallel()
 	const each = 15
 	w := world.New(t, world.Options{Accounts: map[string]string{soporte: "secreto"}})
-	d := w.NewDesk(world.Settings{Desk: "automatic_per_hour = 1000"})
+	d := w.NewDesk(world.Settings{Desk: "automatic_per_hour = 1000\nquiet = \"0\""})
 	d.Append(account(d, w, "soporte", soporte, fmt.Sprintf("password_file = %q\nafter = \"move\"\nmove_to = \"Procesados\"\n",
 		d.Secret("password", "secreto"))) + topic("aula", soporte))
 	d.Start()

@@ -39,6 +39,7 @@ type settings struct {
 	after       string   // of the account; default: move
 	replyWithin string   // default 2d
 	diskFloor   string   // default 1 MB
+	quiet       string   // default 0: each message is told by itself
 	data        string   // the data folder; default: in the desk's own
 	smtp        string   // more lines of [smtp]
 	more        string   // appended
@@ -65,6 +66,7 @@ hostname = "desk.test"
 data = %q
 operators = ["luis"]
 automatic_per_hour = 1000
+quiet = %q
 disk_floor = %q
 [smtp]
 listen = [%q]
@@ -159,7 +161,7 @@ func ownAddress(tb testing.TB) string {
 func (d *desk) configure(s settings) {
 	d.tb.Helper()
 	host, port, _ := net.SplitHostPort(s.smarthost)
-	for value, fallback := range map[*string]string{&s.after: "move", &s.replyWithin: "2d", &s.diskFloor: "1 MB"} {
+	for value, fallback := range map[*string]string{&s.after: "move", &s.replyWithin: "2d", &s.diskFloor: "1 MB", &s.quiet: "0"} {
 		if *value == "" {
 			*value = fallback
 		}
@@ -167,7 +169,7 @@ func (d *desk) configure(s settings) {
 	if s.imap != "" {
 		s.more += account("aula", s.imap, mailboxAddress, s.after)
 	}
-	text := fmt.Sprintf(configuration, d.data, s.diskFloor, d.smtp, s.smtp, host, port, connections, listenAddress, s.replyWithin, mailboxAddress, s.more)
+	text := fmt.Sprintf(configuration, d.data, s.quiet, s.diskFloor, d.smtp, s.smtp, host, port, connections, listenAddress, s.replyWithin, mailboxAddress, s.more)
 	for name, content := range map[string]string{d.config: text, filepath.Join(d.dir, "password"): password + "\n"} {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			d.tb.Fatal(err)

@@ -21,7 +21,7 @@ import (
 // figures are what the data folder holds after a run.
 type figures struct {
 	messages, tickets, entries, duplicates, quarantined int
-	queued, sent, waiting, failed                       int
+	queued, sent, waiting, failed, folded               int
 }
 
 // oracle looks at the data folder of a stopped desk, and at what its clients and
@@ -309,6 +309,14 @@ func (o *oracle) checkOutbox() {
 			o.waiting++
 		case ticket.OutgoingFailed:
 			o.failed++
+		case ticket.OutgoingDropped:
+			o.folded++
+			if out.FoldedInto == 0 || o.journal[ticket.EventFolded][out.ID] != 1 {
+				o.say("I3: mail %d was dropped and is folded into none", out.ID)
+			}
+			if received[out.MessageID] > 0 {
+				o.say("I3: mail %d was folded into %d, and arrived", out.ID, out.FoldedInto)
+			}
 		default:
 			o.say("I3: mail %d is %s", out.ID, out.State)
 		}
@@ -357,8 +365,35 @@ func (o *oracle) checkOutbox() {
 			}
 		}
 	}
+	o.checkTold()
 	_, unfounded := o.host.repeats()
 	o.found = append(o.found, unfounded...)
+}
+
+// checkTold looks whether each request and each reply is told of in one mail to its
+// agent, folded or not (I3).
+func (o *oracle) checkTold() {
+	type entry struct {
+		ticket ticket.ID
+		seq    uint32
+	}
+	told := map[entry]int{}
+	for _, out := range o.outgoing {
+		if out.State == ticket.OutgoingDropped {
+			continue
+		}
+		for _, seq := range out.Tells {
+			told[entry{out.Ticket, seq}]++
+		}
+	}
+	for _, row := range o.rows {
+		if row.Outcome != ticket.EventTicketed && row.Outcome != ticket.EventReplied || row.Envelope.Backlog {
+			continue
+		}
+		if n := told[entry{row.Ticket, row.Entry}]; n != 1 {
+			o.say("I3: message %d (%s) is told of in %d mails", row.ID, row.Outcome, n)
+		}
+	}
 }
 
 // verdict fails the test for all that the oracle found.

@@ -51,7 +51,7 @@ func BenchmarkLoad(b *testing.B) {
 	n, rate := int(setting(b, "MSGS", 1000)), setting(b, "RATE", 10)
 	smarthost := newSink(b)
 	w := world.New(b, world.Options{Accounts: map[string]string{byIMAP: "secreto"}})
-	d := w.NewDesk(world.Settings{Smarthost: smarthost.addr, Desk: "automatic_per_hour = 1000"})
+	d := w.NewDesk(world.Settings{Smarthost: smarthost.addr, Desk: "automatic_per_hour = 1000\nquiet = \"0\""})
 	d.Append(fmt.Sprintf(`
 [[account]]
 name = "masivo"

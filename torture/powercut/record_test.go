@@ -34,6 +34,7 @@ hostname = "desk.test"
 data = %q
 operators = ["ana"]
 automatic_per_hour = 1000
+quiet = "0"
 disk_floor = "1 MB"
 [smtp]
 listen = [%q]
