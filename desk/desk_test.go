@@ -92,7 +92,7 @@ topics = ["pregrado"]
 // office is a desk with its store, a clock that can be set, and a reader of what
 // it sends.
 type office struct {
-	t       *testing.T
+	t       testing.TB
 	desk    *desk.Desk
 	store   *store.Store
 	setting desk.Setting
@@ -102,7 +102,7 @@ type office struct {
 	read    uint64 // outbox rows up to this id were looked at
 }
 
-func open(t *testing.T) *office {
+func open(t testing.TB) *office {
 	t.Helper()
 	return openWith(t, configuration)
 }
