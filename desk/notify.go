@@ -63,6 +63,7 @@ func (p *planner) tellAgent(agent *routing.Agent, topic *routing.Topic, template
 	l := p.letter(template, ticket.ClassNotification, topic, person, ticket.RoleAgent)
 	l.lang = agent.Language
 	l.data.Text = text
+	l.steps(p.ticket, agent, topic)
 	limit := int64(p.setting.Table.Config.Desk.NotifyFiles)
 	include := assignee || encodedSize(p.m.Attachments) <= limit
 	if told.folds == nil {

@@ -149,6 +149,12 @@ func TestSoonAfterIsOneNotification(t *testing.T) {
 	if got := o.outbox(); len(got) != 4 || got[1].FoldedInto != got[2].ID || got[2].FoldedInto != got[3].ID {
 		t.Errorf("outbox %+v", got)
 	}
+	// Both have the next steps, to be tapped.
+	for _, m := range []mail{first, m} {
+		if page := strings.ReplaceAll(m.raw, "=\r\n", ""); !strings.Contains(page, "mailto:pregrado%2B") || !strings.Contains(page, "?subject=3DRe%3A%20%5B%23003181%5D") {
+			t.Errorf("no next steps in:\n%s", m.raw)
+		}
+	}
 	o.toldOnce(n)
 
 	// What comes soon after that one waits for its two minutes.
@@ -406,4 +412,75 @@ func TestFoldingAndSendingAtOnce(t *testing.T) {
 		t.Errorf("the run shows nothing: %d taken back, %d left", folded, len(left))
 	}
 	o.toldOnce(n)
+}
+
+// In English, with someone who takes no part among the writers, and in the order in
+// which they wrote.
+func TestToldTogetherInEnglish(t *testing.T) {
+	o := openQuiet(t)
+	o.desk.Table().Agent("ana").Language = "en"
+	n, confirmation, _ := o.opened()
+	o.leave()
+	o.send(reply(confirmation, "Eva Gil <eva@otra.example>", "A mí me pasa lo mismo."))
+	o.send(reply(confirmation, laura, "Ya somos dos."))
+	o.pass(2 * time.Minute)
+	got := o.leave()
+	if len(got) != 1 {
+		t.Fatalf("got %v", addressees(got))
+	}
+	for _, want := range []string{
+		"2 messages in request 003181.",
+		"Eva Gil <eva@otra.example> (it could not be checked that it is from that person):\n\nA mí me pasa lo mismo.",
+		"Laura Rojas <laura@estudiantes.example>:\n\nYa somos dos.",
+	} {
+		if !strings.Contains(got[0].Text, want) {
+			t.Errorf("%q is missing:\n%s", want, got[0].Text)
+		}
+	}
+	o.toldOnce(n)
+}
+
+// A courtesy is recorded, wakes nobody and reopens nothing, not even as one of
+// several mails and not as a reaction to a mail.
+func TestCourtesiesWakeNobody(t *testing.T) {
+	o := openQuiet(t)
+	n, confirmation, notification := o.opened()
+	o.leave()
+	o.send(reply(confirmation, laura, "Es el grupo dos."))
+	o.send(reply(confirmation, laura, "¡Gracias!"))
+	o.pass(2 * time.Minute)
+	if got := o.leave(); len(got) != 1 || strings.Contains(got[0].Text, "Gracias") || !strings.Contains(got[0].Text, "grupo dos") {
+		t.Errorf("got %v", addressees(got))
+	}
+	o.send(reply(notification, ana, "/cerrar\nListo."))
+	sent := o.sent()
+	closed := o.only(slices.DeleteFunc(sent, func(m mail) bool { return m.row.To != "laura@estudiantes.example" }), "laura@estudiantes.example")
+	o.leave()
+	// Also long after it was closed, when anything else would open a new one.
+	for _, wait := range []time.Duration{time.Minute, 40 * 24 * time.Hour} {
+		o.pass(wait)
+		for _, l := range []letter{
+			reply(closed, laura, "Muchas gracias"), reply(closed, laura, "👍"), reaction(closed, "🎉"),
+		} {
+			if out := o.send(l); out.Event != ticket.EventReplied || out.Number != n {
+				t.Errorf("outcome %+v", out)
+			}
+		}
+	}
+	if rows := o.due(10); len(rows) > 0 {
+		t.Errorf("%s to %s", rows[0].Class, rows[0].To)
+	}
+	got, entries := o.ticket(n)
+	if got.Status != ticket.StatusClosed || len(entries) < 9 {
+		t.Errorf("status %s, %d entries", got.Status, len(entries))
+	}
+}
+
+// reaction is what Gmail sends when someone taps an emoji under a mail.
+func reaction(to mail, emoji string) letter {
+	l := reply(to, laura, "")
+	l.contentType = "multipart/alternative; boundary=frontera"
+	l.text = "--frontera\nContent-Type: text/plain; charset=utf-8\n\n" + emoji + "\n\nLaura Rojas ha reaccionado mediante Gmail\n" +
+		"--frontera\nContent-Type: text/vnd.google.email-reaction+json; charset=utf-8\n\n{\"emoji\":\"" + emoji + "\",\"version\":1}\n--frontera--\n"
+	return l
 }

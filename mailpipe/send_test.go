@@ -61,6 +61,22 @@ func TestSenderReusesConnection(t *testing.T) {
 	}
 }
 
+// A mail that is due later leaves when it is due, and not at the next poll.
+func TestWhatIsDueLaterLeavesInTime(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	host := startSmarthost(t, nil)
+	box := &memoryOutbox{}
+	later := box.add(&ticket.Outgoing{Class: ticket.ClassAnswer, EnvelopeFrom: "b@desk.test", To: "a@example.org", NextTry: time.Now().Add(300 * time.Millisecond)})
+	began := time.Now()
+	stop := runSender(t, NewSender(host.cfg, box, nil, senderQuiet, time.Now))
+	waitUntil(t, "the mail sent", func() bool { return len(box.all()) == 1 })
+	stop()
+	host.server.Close()
+	if now := time.Now(); now.Before(later.NextTry) || now.Sub(began) >= pollOutbox {
+		t.Errorf("it left after %s", now.Sub(began))
+	}
+}
+
 // TestReplies: each refusal at each verb concerns one mail, and the next one goes
 // over the same connection.
 func TestReplies(t *testing.T) {
