@@ -108,7 +108,7 @@ func open(t testing.TB) *office {
 }
 
 // openWith opens an office with a configuration of its own.
-func openWith(t *testing.T, text string) *office {
+func openWith(t testing.TB, text string) *office {
 	t.Helper()
 	o := &office{t: t, now: time.Date(2026, 11, 24, 15, 0, 0, 0, time.UTC)}
 	table, err := routing.Parse("test.toml", []byte(text))
