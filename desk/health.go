@@ -48,8 +48,9 @@ type Figures struct {
 	OldestWaiting time.Time             `json:"oldest_waiting,omitzero"`
 	Quarantined   int                   `json:"quarantined"`
 	Held          int                   `json:"held"`
-	FreeDisk      int64                 `json:"free_disk"` // octets
-	Full          bool                  `json:"full"`      // below the floor: mail is refused
+	FreeDisk      int64                 `json:"free_disk"`         // octets
+	Full          bool                  `json:"full"`              // below the floor, or writes are refused: so is mail
+	Refused       string                `json:"refused,omitempty"` // why the disk refused the last write
 }
 
 // Figures reads the counts.
@@ -70,6 +71,9 @@ func (d *Desk) Figures() (Figures, error) {
 		return f, err
 	}
 	f.Full = d.Store.Full()
+	if cause := d.Store.Refused(); cause != nil {
+		f.Full, f.Refused = true, cause.Error()
+	}
 	f.FreeDisk, err = d.Store.FreeSpace()
 	return f, err
 }

@@ -89,6 +89,9 @@ func (b *backup) run(f Files) error {
 	if err := makeFolder(filepath.Join(b.to, archiveFolder)); err != nil {
 		return err
 	}
+	if err := syncAbove(b.to); err != nil { // as in Restore
+		return err
+	}
 	lock, err := lockFolder(b.to)
 	if err != nil {
 		return err

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-	"golang.org/x/sys/unix"
 
 	"buzon/ticket"
 )
@@ -213,8 +212,8 @@ func (c *committer) transact(jobs []*job) (culprit bool, err error) {
 	c.began.Store(time.Now().UnixNano())
 	defer c.began.Store(0)
 	db, err := c.file()
-	if errors.Is(err, unix.ENOSPC) {
-		c.disk.found()
+	if isRefusal(err) {
+		c.disk.found(c.what, err)
 		return false, fmt.Errorf("%w: %w", ticket.ErrFull, err)
 	} else if err != nil {
 		return false, err
@@ -238,9 +237,10 @@ func (c *committer) transact(jobs []*job) (culprit bool, err error) {
 	err = shielded(tx.Commit)
 	switch {
 	case err == nil:
+		c.disk.wrote(c.what)
 		return false, nil
 	case undone(err, path, txid):
-		c.disk.found()
+		c.disk.found(c.what, err)
 		return false, fmt.Errorf("%w: writing to the %s: %w", ticket.ErrFull, c.what, err)
 	}
 	c.failure.set(c.what, err)

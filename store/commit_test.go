@@ -377,8 +377,8 @@ func TestFullDisk(t *testing.T) {
 		if !errors.Is(err, ticket.ErrFull) || !errors.Is(err, unix.ENOSPC) {
 			t.Errorf("%s on a full disk: %v", file, err)
 		}
-		if !s.Full() {
-			t.Errorf("%s: the disk is not said to be full", file)
+		if !s.Full() || !errors.Is(s.Refused(), unix.ENOSPC) {
+			t.Errorf("%s: the disk is not said to be full (%v)", file, s.Refused())
 		}
 		if _, err := s.Put(context.Background(), []byte("z")); !errors.Is(err, ticket.ErrFull) {
 			t.Errorf("%s: taking mail on a full disk gives %v", file, err)
@@ -387,8 +387,8 @@ func TestFullDisk(t *testing.T) {
 		if s.Full() {
 			t.Errorf("%s: the disk is full for ever", file)
 		}
-		if err := write(); err != nil {
-			t.Errorf("%s after there was space again: %v", file, err)
+		if err := write(); err != nil || s.Refused() != nil {
+			t.Errorf("%s after there was space again: %v, refused: %v", file, err, s.Refused())
 		}
 	}
 	select {
@@ -415,6 +415,9 @@ func TestUndone(t *testing.T) {
 		want bool
 	}{
 		{"pages not written", full, now + 1, true},
+		{"pages not written on a read-only disk", &os.PathError{Op: "write", Path: path, Err: unix.EROFS}, now + 1, true},
+		{"file not grown on a read-only disk", fmt.Errorf("file resize error: %s", &os.PathError{Op: "truncate", Path: path, Err: unix.EROFS}), now + 1, true},
+		{"pages not synced on a read-only disk", unix.EROFS, now + 1, false},
 		{"meta page written", full, now, false},
 		{"file not grown", fmt.Errorf("file resize error: %s", &os.PathError{Op: "truncate", Path: path, Err: unix.ENOSPC}), now + 1, true},
 		{"grown file not synced", fmt.Errorf("file sync error: %s", &os.PathError{Op: "sync", Path: path, Err: unix.ENOSPC}), now + 1, false},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -338,15 +339,17 @@ func parseMeta(f io.ReaderAt, page int64) (m metaPage, err error) {
 	return m, nil
 }
 
-// undone tells whether a commit failed for want of space and certainly left no
-// trace: the disk was full when pages were written, and the meta page, which
-// makes them count, was not. A failed sync is never undone, whatever its reason.
+// undone tells whether a commit was refused by the disk and certainly left no
+// trace: it was full or read-only when pages were written, and the meta page,
+// which makes them count, was not. A failed sync is never undone, whatever its
+// reason.
 func undone(err error, path string, txid int) bool {
 	var at *os.PathError
 	switch {
-	case errors.As(err, &at) && at.Op == "write" && errors.Is(err, unix.ENOSPC):
+	case errors.As(err, &at) && at.Op == "write" && isRefusal(err):
 	// The engine reports a failure to grow the file as text only.
-	case strings.HasPrefix(err.Error(), "file resize error: ") && strings.HasSuffix(err.Error(), unix.ENOSPC.Error()):
+	case strings.HasPrefix(err.Error(), "file resize error: ") &&
+		slices.ContainsFunc(refusals, func(e unix.Errno) bool { return strings.HasSuffix(err.Error(), e.Error()) }):
 	default:
 		return false
 	}

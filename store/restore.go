@@ -36,6 +36,11 @@ func Restore(ctx context.Context, from, to string, skip uint64, now time.Time) (
 	if err := makeFolder(filepath.Clean(to)); err != nil {
 		return m, err
 	}
+	// A folder that is there may have been made by a restore that was killed
+	// before its name was synced; nothing would do so later.
+	if err := syncAbove(to); err != nil {
+		return m, err
+	}
 	lock, err := lockFolder(to)
 	if err != nil {
 		return m, err

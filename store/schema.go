@@ -144,6 +144,7 @@ func migrate(db *bbolt.DB, path string, steps []migration) error {
 				if err := steps[version-1](tx); err != nil {
 					return fmt.Errorf("from schema %d to %d: %w", version, version+1, err)
 				}
+				// gofail: var migrateHalfway struct{}
 			}
 			return tx.Bucket([]byte(bucketMeta)).Put([]byte(keyVersion), be64(version))
 		})

@@ -36,7 +36,7 @@ func startClock(ctx context.Context, d *desk.Desk, scan string, log *slog.Logger
 		line string
 		run  func()
 	}{
-		{"@every 1m", c.watchDisk},
+		{"@every 10s", c.watchDisk},
 		{"@hourly", c.prune},
 	} {
 		if _, err := c.cron.AddFunc(job.line, job.run); err != nil {
@@ -76,8 +76,18 @@ func (c *clock) overdue() {
 	}
 }
 
+// tryDisk is what to do when the disk takes no writes.
+const tryDisk = "make room, or look why it is read-only (dmesg) and mount it for writing; buzon goes on by itself when the mount stayed, else start it again"
+
+// watchDisk raises the alarm of a disk that is nearly full, or that refuses to be
+// written to, and ends it.
 func (c *clock) watchDisk() {
-	if !c.desk.Store.Full() {
+	switch cause := c.desk.Store.Refused(); {
+	case cause != nil:
+		c.desk.Raise(desk.Alarm{Key: "disk", Try: tryDisk,
+			What: fmt.Sprintf("the data folder can't be written to; mail is refused and not fetched until it can: %v", cause)})
+		return
+	case !c.desk.Store.Full():
 		c.desk.Clear("disk")
 		return
 	}

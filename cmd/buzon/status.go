@@ -67,7 +67,10 @@ func wrongs(st control.Status) []desk.Alarm {
 			add(strings.TrimSpace("smarthost "+o.Name), o.Error, o.Try, o.DownSince)
 		}
 	}
-	if st.Figures.Full {
+	switch {
+	case st.Figures.Refused != "":
+		add("disk", "it takes no writes, so mail is refused: "+st.Figures.Refused, tryDisk, time.Time{})
+	case st.Figures.Full:
 		add("disk", "below the floor: mail is refused", "make room, or lower desk.disk_floor", time.Time{})
 	}
 	if n := st.Figures.Quarantined; n > 0 {
