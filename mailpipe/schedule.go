@@ -3,6 +3,8 @@ package mailpipe
 import (
 	"slices"
 	"time"
+
+	"buzon/ticket"
 )
 
 // retryDelays are the pauses after a first, second, … temporary failure of one
@@ -14,7 +16,7 @@ var retryDelays = []time.Duration{
 }
 
 // maxRetryDelay bounds a pause after its jitter.
-const maxRetryDelay = 4 * time.Hour
+const maxRetryDelay = ticket.MaxRetryDelay
 
 // retryDelay returns the pause before a mail is tried again that has failed
 // attempts times before now: its delay, up to a fifth more or less by random,

@@ -185,29 +185,46 @@ type DueRow struct {
 // chunks: answers, confirmations, notifications, reminders, notices, and in each
 // class those that have been due longest first. Rows that skip tells true of are
 // left out; skip may be nil. While outgoing mail is held there are none.
+//
+// A row that shall wait longer than ticket.MaxRetryDelay was written by a clock
+// that was ahead, and is due as well: else it would wait as long as that was wrong.
 func (tx *Tx) DueOutgoing(now time.Time, limit int, skip func(DueRow) bool) ([]*ticket.Outgoing, error) {
 	var found []*ticket.Outgoing
 	if hold, err := tx.OutgoingHold(); hold != nil || err != nil {
 		return nil, err
 	}
-	until := timeKey(now)
+	until, never := timeKey(now), timeKey(now.Add(ticket.MaxRetryDelay))
+	add := func(k, smarthost []byte) error {
+		row := dueRow(k, smarthost)
+		if skip != nil && skip(row) {
+			return nil
+		}
+		o, err := tx.Outgoing(row.ID)
+		if err == nil {
+			o.Chunks, err = tx.OutgoingChunks(row.ID)
+		}
+		if err != nil {
+			return fmt.Errorf("looking for mail to send: %w", err)
+		}
+		found = append(found, o)
+		return nil
+	}
 	for rank := range byte(len(classOrder) + 1) {
 		for k, smarthost := range tx.ascend(bucketOutboxDue, []byte{rank}, nil) {
 			if bytes.Compare(k[1:9], until) > 0 || full(len(found), limit) {
 				break
 			}
-			row := dueRow(k, smarthost)
-			if skip != nil && skip(row) {
-				continue
+			if err := add(k, smarthost); err != nil {
+				return nil, err
 			}
-			o, err := tx.Outgoing(row.ID)
-			if err == nil {
-				o.Chunks, err = tx.OutgoingChunks(row.ID)
+		}
+		for k, smarthost := range tx.descend(bucketOutboxDue, []byte{rank}) {
+			if bytes.Compare(k[1:9], never) <= 0 || full(len(found), limit) {
+				break
 			}
-			if err != nil {
-				return nil, fmt.Errorf("looking for mail to send: %w", err)
+			if err := add(k, smarthost); err != nil {
+				return nil, err
 			}
-			found = append(found, o)
 		}
 	}
 	return found, nil

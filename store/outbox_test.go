@@ -203,3 +203,22 @@ func TestOutgoingStates(t *testing.T) {
 		}
 	}
 }
+
+// A row that a clock wrote which was ahead by a day is not left until that day.
+func TestDueOutgoingOfWrongClock(t *testing.T) {
+	s := newStore(t)
+	for _, wait := range []time.Duration{0, time.Hour, ticket.MaxRetryDelay, 24 * time.Hour, 400 * 24 * time.Hour} {
+		update(t, s, func(tx *Tx) error {
+			return tx.Enqueue(&ticket.Outgoing{
+				To: "a@x", Class: ticket.ClassAnswer, Created: noon, NextTry: noon.Add(wait),
+				Chunks: []ticket.Chunk{{Literal: []byte("a")}, {Literal: []byte("b")}},
+			})
+		})
+	}
+	if got, want := dueIDs(t, s, noon, 0, nil), []uint64{1, 5, 4}; !slices.Equal(got, want) {
+		t.Errorf("due are %v, want %v", got, want)
+	}
+	if got, want := dueIDs(t, s, noon, 2, nil), []uint64{1, 5}; !slices.Equal(got, want) {
+		t.Errorf("the first two are %v, want %v", got, want)
+	}
+}

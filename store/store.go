@@ -148,14 +148,16 @@ func (s *Store) open(random io.Reader) (err error) {
 }
 
 // release closes what is open, without regard to writers. A state that was
-// refused, or whose last commit failed, is not written to.
+// refused, or whose last commit failed, is not written to, nor one on a disk that
+// takes no writes.
 func (s *Store) release() error {
 	var errs []error
 	if s.archive != nil {
 		errs = append(errs, s.archive.close())
 	}
 	if s.db != nil {
-		errs = append(errs, closeState(s.db, s.state != nil && s.failure.err() == nil))
+		clean := s.state != nil && s.failure.err() == nil && s.disk.refused() == nil
+		errs = append(errs, closeState(s.db, clean))
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
@@ -235,28 +237,11 @@ func (s *Store) FreeSpace() (int64, error) { return s.disk.free() }
 // desk can go on working.
 func (s *Store) Full() bool { return s.disk.full() }
 
-<<<<<<< HEAD
-=======
 // Refused tells why the disk takes no writes: it is full, or read-only. nil means
 // that it took the last one. When it did not, Refused tries again, at most once a
 // second, with a file of a megabyte.
 func (s *Store) Refused() error { return s.disk.refused() }
 
-// Keyring returns the token keys, which were made at the first start.
-func (s *Store) Keyring() (*ticket.Keyring, error) {
-	var keys []ticket.Key
-	err := s.View(func(tx *Tx) error { return tx.load(bucketMeta, []byte(keyKeys), &keys) })
-	if err != nil {
-		return nil, fmt.Errorf("reading the signing keys: %w", err)
-	}
-	ring, err := ticket.NewKeyring(keys)
-	if err != nil {
-		return nil, fmt.Errorf("reading the signing keys: %w", err)
-	}
-	return ring, nil
-}
-
->>>>>>> 7562c7b (A read-only disk is refused like a full one: 452, no fetch, an alarm, and on again by itself)
 // initState fills a new state with its buckets, the salt of digests and the
 // first signing key.
 func initState(b *bbolt.Tx, random io.Reader, now time.Time) error {

@@ -64,6 +64,9 @@ const (
 	OutgoingDropped OutgoingState = "dropped"
 )
 
+// MaxRetryDelay is the longest pause between two tries of a mail.
+const MaxRetryDelay = 4 * time.Hour
+
 // Outgoing is a row of the outbox: a mail to one recipient with its bytes fixed,
 // so that every try sends the same.
 type Outgoing struct {

@@ -98,6 +98,11 @@ func prepare(dir string) error {
 	if err := nameMain(filepath.Join(tree, "cmd/buzon")); err != nil {
 		return err
 	}
+	for room, name := range map[string]string{"cmd/buzon": "main", "mailpipe": "mailpipe"} {
+		if err := setClock(filepath.Join(tree, room), name); err != nil {
+			return err
+		}
+	}
 	_, err = run(tree, "go", "mod", "edit", "-replace", engineModule+"="+engine, "-replace", "go.etcd.io/gofail="+runtime)
 	return err
 }
@@ -178,4 +183,34 @@ func nameMain(dir string) error {
 		}
 	}
 	return nil
+}
+
+// clockField is where the clock is given to those who go by it.
+var clockField = regexp.MustCompile(`(?m)(\bNow(:\s*| = )|, )time\.Now([,)]|$)`)
+
+// setClock gives a package's fields the clock that can be set wrong.
+func setClock(dir, name string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return err
+	}
+	set := false
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if clockField.Match(text) {
+			set = true
+			text = append(clockField.ReplaceAll(text, []byte("${1}tortureClock$3")), "\nvar _ time.Time // or the import may be unused\n"...)
+			if err := os.WriteFile(path, text, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	if !set {
+		return fmt.Errorf("no clock is set in %s", dir)
+	}
+	return os.WriteFile(filepath.Join(dir, "torture.clock.go"),
+		[]byte("package "+name+"\n\nimport torture \"go.etcd.io/gofail/runtime\"\n\nvar tortureClock = torture.Now\n"), 0o644)
 }

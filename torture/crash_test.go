@@ -293,30 +293,33 @@ func hurried(r *rig) (list []control.Ticket) {
 	return list
 }
 
+// reminders counts those of each ticket.
+func (r *rig) reminders() map[ticket.ID]int {
+	r.t.Helper()
+	var list []ticket.Outgoing
+	if err := r.call("outbox list", control.Which{Limit: 10000}, &list); err != nil {
+		r.t.Fatal(err)
+	}
+	reminders := map[ticket.ID]int{}
+	for _, out := range list {
+		if out.Class == ticket.ClassReminder {
+			reminders[out.Ticket]++
+		}
+	}
+	return reminders
+}
+
 // remindedOnce looks whether each overdue ticket was reminded of once, after two
 // more starts.
 func remindedOnce(r *rig) {
-	count := func() map[ticket.ID]int {
-		var list []ticket.Outgoing
-		if err := r.call("outbox list", control.Which{Limit: 10000}, &list); err != nil {
-			r.t.Fatal(err)
-		}
-		reminders := map[ticket.ID]int{}
-		for _, out := range list {
-			if out.Class == ticket.ClassReminder {
-				reminders[out.Ticket]++
-			}
-		}
-		return reminders
-	}
 	for range 2 {
 		overdue(r)
 		r.stop()
 		r.start() // which looks for overdue work at once
-		r.eventually("a reminder of each ticket", func() bool { return len(count()) == len(hurried(r)) })
+		r.eventually("a reminder of each ticket", func() bool { return len(r.reminders()) == len(hurried(r)) })
 	}
 	r.drain(r.book)
-	for id, n := range count() {
+	for id, n := range r.reminders() {
 		if n != 1 {
 			r.t.Errorf("I2: ticket %s was reminded of %d times", id, n)
 		}

@@ -37,6 +37,7 @@ type settings struct {
 	imap        string   // host:port; empty: no account
 	hide        []string // capabilities of the IMAP server
 	after       string   // of the account; default: move
+	folders     []string // of the account; default: INBOX
 	replyWithin string   // default 2d
 	diskFloor   string   // default 1 MB
 	quiet       string   // default 0: each message is told by itself
@@ -50,6 +51,7 @@ type desk struct {
 	dir, data string
 	config    string
 	smtp      string // host:port
+	watched   int    // mailboxes
 	// program is what is run, and wrapper what it is run by, such as strace.
 	program string
 	wrapper []string
@@ -82,6 +84,7 @@ listen = "off"
 level = "info"
 [reminder]
 scan = "* * * * *"
+repeat = "0s"
 
 [[topic]]
 id = "soporte"
@@ -161,6 +164,7 @@ func ownAddress(tb testing.TB) string {
 func (d *desk) configure(s settings) {
 	d.tb.Helper()
 	host, port, _ := net.SplitHostPort(s.smarthost)
+	defer func() { d.watched = strings.Count(s.more, "[[account]]") + max(0, len(s.folders)-1) }()
 	for value, fallback := range map[*string]string{&s.after: "move", &s.replyWithin: "2d", &s.diskFloor: "1 MB", &s.quiet: "0"} {
 		if *value == "" {
 			*value = fallback
@@ -168,6 +172,9 @@ func (d *desk) configure(s settings) {
 	}
 	if s.imap != "" {
 		s.more += account("aula", s.imap, mailboxAddress, s.after)
+		if s.folders != nil {
+			s.more += fmt.Sprintf("folders = [\"%s\"]\n", strings.Join(s.folders, `", "`))
+		}
 	}
 	text := fmt.Sprintf(configuration, d.data, s.quiet, s.diskFloor, d.smtp, s.smtp, host, port, connections, listenAddress, s.replyWithin, mailboxAddress, s.more)
 	for name, content := range map[string]string{d.config: text, filepath.Join(d.dir, "password"): password + "\n"} {
@@ -219,8 +226,7 @@ func (d *desk) start() {
 				return false
 			}
 		}
-		accounts, _ := os.ReadFile(d.config)
-		return len(st.Health.Accounts) == strings.Count(string(accounts), "[[account]]")
+		return len(st.Health.Accounts) == d.watched
 	})
 }
 
@@ -264,11 +270,27 @@ func (d *desk) arm(plan string) {
 	if err := os.WriteFile(d.plan(), []byte(plan), 0o600); err != nil {
 		d.tb.Fatal(err)
 	}
+	d.read()
+}
+
+// setClock has the desk's clock be wrong by so much, from now on and in later runs.
+func (d *desk) setClock(wrong time.Duration) {
+	d.tb.Helper()
+	os.Remove(d.plan() + ".log")
+	if err := os.WriteFile(d.plan()+".clock", []byte(wrong.String()), 0o600); err != nil {
+		d.tb.Fatal(err)
+	}
+	d.read()
+}
+
+// read has a running desk read its plan.
+func (d *desk) read() {
+	d.tb.Helper()
 	if d.cmd == nil {
 		return
 	}
 	d.cmd.Process.Signal(syscall.SIGUSR1)
-	d.eventually("the point to be armed", func() bool { return len(d.passed()) > 0 })
+	d.eventually("the plan to be read", func() bool { return len(d.passed()) > 0 })
 }
 
 // passed is what the armed points noted: first that they are armed, and then each

@@ -148,7 +148,6 @@ func isReply(err error, code int) bool {
 // A disk that fails to sync ends the desk, since nobody knows what is on it; what
 // was acknowledged before is there after the next start, and nothing twice.
 func TestSyncFails(t *testing.T) {
-	strace := realservers.Program(t, "strace", "strace")
 	for name, fault := range map[string]string{
 		"every sync":        "fdatasync:error=EIO",
 		"every second sync": "fdatasync:error=EIO:when=2+2",
@@ -160,25 +159,7 @@ func TestSyncFails(t *testing.T) {
 			r.start()
 			r.book.send(t, r.smtp, newLetter("", listenAddress, "Antes."))
 			r.drain(r.book)
-			tracer := exec.Command(strace, "-f", "-qq", "-o", filepath.Join(r.dir, "trace"), "-p", fmt.Sprint(r.cmd.Process.Pid),
-				"-e", "trace=fdatasync,pwrite64", "-e", "inject="+fault)
-			var said bytes.Buffer
-			tracer.Stderr = &said
-			tracer.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-			if err := tracer.Start(); err != nil {
-				t.Fatal(err)
-			}
-			done := make(chan struct{})
-			go func() { tracer.Wait(); close(done) }()
-			t.Cleanup(func() { tracer.Process.Kill(); <-done })
-			r.eventually("strace to be attached", func() bool {
-				select {
-				case <-done:
-					missing(t, "strace can't attach: "+said.String())
-				default:
-				}
-				return allTraced(r.cmd.Process.Pid)
-			})
+			r.inject(t, fault)
 			r.book.post(t, newLetter("", mailboxAddress, "Una."))
 			r.later(newLetter("", listenAddress, "Una."), newLetter("", listenAddress, longText(50)))
 			if code := r.exit(); code <= 0 {
@@ -189,6 +170,38 @@ func TestSyncFails(t *testing.T) {
 			r.oracle().verdict(t, r.data)
 		})
 	}
+}
+
+// inject has system calls of the running desk fail or dawdle, as strace's option
+// inject says, until the function that it returns is called.
+func (r *rig) inject(t *testing.T, faults ...string) (end func()) {
+	t.Helper()
+	strace := realservers.Program(t, "strace", "strace")
+	args := []string{"-f", "-qq", "-o", filepath.Join(r.dir, "trace"), "-p", fmt.Sprint(r.cmd.Process.Pid)}
+	for _, fault := range faults {
+		calls, _, _ := strings.Cut(fault, ":")
+		args = append(args, "-e", "trace="+calls, "-e", "inject="+fault)
+	}
+	tracer := exec.Command(strace, args...)
+	var said bytes.Buffer
+	tracer.Stderr = &said
+	tracer.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := tracer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { tracer.Wait(); close(done) }()
+	end = func() { tracer.Process.Signal(syscall.SIGTERM); <-done }
+	t.Cleanup(end)
+	r.eventually("strace to be attached", func() bool {
+		select {
+		case <-done:
+			missing(t, "strace can't attach: "+said.String())
+		default:
+		}
+		return allTraced(r.cmd.Process.Pid)
+	})
+	return end
 }
 
 // allTraced tells whether every thread of a process has a tracer.
