@@ -107,7 +107,9 @@ type book struct {
 	answers  int                        // 250
 	refusals int                        // 4xx
 	lost     int                        // connections that ended without an answer
-	wrong    []string                   // what no client may meet
+	// referrals are messages that came to a second topic as well, whose agent is told.
+	referrals int
+	wrong     []string // what no client may meet
 }
 
 func newBook() *book {
