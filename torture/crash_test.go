@@ -236,15 +236,16 @@ func fillMailbox(r *rig) {
 // renumberMailbox replaces the server by one that has the same mail under another
 // UIDVALIDITY, and one message more.
 func renumberMailbox(r *rig) {
-	addr := r.book.office.IMAPAddr()
-	r.book.office.Close()
-	r.book.office = newOffice(r.t, postoffice.Options{IMAPAddr: addr})
+	old := r.book.office
+	r.book.office = newOffice(r.t, postoffice.Options{})
 	for _, l := range r.book.boxed {
 		if err := r.book.office.Deliver(mailboxAddress, l.raw()); err != nil {
 			r.t.Fatal(err)
 		}
 	}
 	r.book.post(r.t, newLetter("", mailboxAddress, "Nueva."))
+	r.proxy.replace(r.book.office.IMAPAddr())
+	old.Close()
 }
 
 // killedBySmarthost kills the desk when the smarthost has a mail whole, before it

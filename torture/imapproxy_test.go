@@ -18,9 +18,10 @@ type imapProxy struct {
 	// of passing it on; nil: none does.
 	refuse func(line string) bool
 
-	mu    sync.Mutex
-	down  bool
-	conns map[net.Conn]bool
+	mu     sync.Mutex
+	server string
+	down   bool
+	conns  map[net.Conn]bool
 }
 
 func newProxy(tb testing.TB, server string, hide ...string) *imapProxy {
@@ -29,7 +30,7 @@ func newProxy(tb testing.TB, server string, hide ...string) *imapProxy {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &imapProxy{addr: l.Addr().String(), hide: hide, conns: map[net.Conn]bool{}}
+	p := &imapProxy{addr: l.Addr().String(), hide: hide, server: server, conns: map[net.Conn]bool{}}
 	var running sync.WaitGroup
 	tb.Cleanup(func() {
 		l.Close()
@@ -42,7 +43,7 @@ func newProxy(tb testing.TB, server string, hide ...string) *imapProxy {
 			if err != nil {
 				return
 			}
-			back, err := net.Dial("tcp", server)
+			back, err := net.Dial("tcp", p.behind())
 			if err != nil || !p.enter(client, back) {
 				client.Close()
 				continue
@@ -52,6 +53,21 @@ func newProxy(tb testing.TB, server string, hide ...string) *imapProxy {
 		}
 	})
 	return p
+}
+
+func (p *imapProxy) behind() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.server
+}
+
+// replace puts another server in the place of the one that was there. It listens
+// at an address of its own: while nobody listens at the old one, a client may be
+// given that port for its end of a connection.
+func (p *imapProxy) replace(server string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.server = server
 }
 
 // outage breaks all connections and refuses new ones, until it is over.

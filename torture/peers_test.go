@@ -305,15 +305,16 @@ func TestITopSyntheticKey(t *testing.T) {
 func TestPaperlessUIDsBeginAgain(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, program(t), settings{})
-	addr := r.book.office.IMAPAddr()
 	r.start()
 	for i := range 3 {
 		l := newLetter("", mailboxAddress, "Siempre UID 1.")
 		r.book.post(t, l)
 		r.await(i + 1)
 		r.drain(r.book)
-		r.book.office.Close()
-		r.book.office = newOffice(t, postoffice.Options{IMAPAddr: addr})
+		old := r.book.office
+		r.book.office = newOffice(t, postoffice.Options{})
+		r.proxy.replace(r.book.office.IMAPAddr())
+		old.Close()
 		r.eventually("the desk to be back", func() bool {
 			var st control.Status
 			return r.call("status", control.Which{}, &st) == nil && st.Health.Accounts[0].Connected

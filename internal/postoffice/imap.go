@@ -2,7 +2,9 @@ package postoffice
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -250,6 +252,18 @@ func (s *imapSession) expungeLocked(moved imap.UIDSet) error {
 		delete(s.account.mails, place{s.selected, uid})
 	}
 	return nil
+}
+
+// Fetch is imapserver.Session's. When a client breaks off inside a response,
+// imapmemserver's own leaves that unfinished, and the server would wait for its
+// end for ever before the next one. So the connection ends here.
+func (s *imapSession) Fetch(w *imapserver.FetchWriter, numSet imap.NumSet, options *imap.FetchOptions) error {
+	err := s.UserSession.Fetch(w, numSet, options)
+	var refusal *imap.Error
+	if err != nil && !errors.As(err, &refusal) {
+		runtime.Goexit() // the server closes the connection in a deferred call
+	}
+	return err
 }
 
 // Store is imapserver.Session's.

@@ -1,7 +1,11 @@
 package postoffice
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -281,5 +285,33 @@ func TestFolders(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"Drafts", "INBOX", "Procesados", "Sent"}, names); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A client that breaks off inside a message which it is sent leaves nothing behind.
+func TestClientBreaksOffInsideFetch(t *testing.T) {
+	o := open(t, Options{})
+	if err := o.Deliver("soporte@example.edu.co", []byte("Subject: larga\r\n\r\n"+strings.Repeat("larga\r\n", 1<<20))); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", o.IMAPAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(conn, "a LOGIN soporte secreto\r\nb SELECT INBOX\r\nc UID FETCH 1 (BODY[])\r\n")
+	lines := bufio.NewScanner(conn)
+	for lines.Scan() && !strings.Contains(lines.Text(), "FETCH") {
+	}
+	conn.(*net.TCPConn).SetLinger(0) // with a reset, as of a client that was killed
+	conn.Close()
+	closed := make(chan error, 1)
+	go func() { closed <- o.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the post office does not end")
 	}
 }
