@@ -195,8 +195,8 @@ func (c *committer) commit(batch []*job) {
 			}
 			return
 		}
+		// gofail: var runningSingly struct{}
 	}
-	// gofail: var runningSingly struct{}
 	for _, j := range batch {
 		_, err := c.transact([]*job{j})
 		j.result <- err

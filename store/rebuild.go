@@ -39,6 +39,7 @@ func Rebuild(ctx context.Context, dir string, now time.Time) (kept string, r *Re
 		if err := os.Rename(temp, path); err != nil {
 			return err
 		}
+		// gofail: var rebuildSwapped struct{}
 		return syncFolder(dir)
 	})
 	if err != nil {
@@ -56,6 +57,7 @@ func rebuildInto(path, temp string) error {
 		return err
 	}
 	defer out.close()
+	// gofail: var rebuildBegun struct{}
 	err = readState(path, func(tx *Tx) error {
 		if err := copyBuckets(tx.tx, out, primary); err != nil {
 			return err

@@ -243,9 +243,9 @@ func (b *book) send(tb testing.TB, addr string, list ...letter) {
 		b.sent = append(b.sent, l)
 		b.raws[l.id] = l.raw()
 		b.mu.Unlock()
-		for end := time.Now().Add(patience); b.offer(addr, l) != taken; time.Sleep(30 * time.Millisecond) {
+		for end := time.Now().Add(limit(tb)); b.offer(addr, l) != taken; time.Sleep(30 * time.Millisecond) {
 			if time.Now().After(end) {
-				tb.Errorf("<%s> was not acknowledged within %s", l.id, patience)
+				tb.Errorf("<%s> was not acknowledged within %s", l.id, limit(tb))
 				return
 			}
 		}

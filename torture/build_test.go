@@ -26,11 +26,14 @@ import (
 // engineModule is the library whose own failpoints are used too.
 const engineModule = "go.etcd.io/bbolt"
 
-// mutation undoes something in the source that keeps mail safe.
-type mutation struct {
+// edit changes a place in the source.
+type edit struct {
 	file     string // from the module's root
 	old, new string // old stands in it once
 }
+
+// mutation undoes something in the source that keeps mail safe.
+type mutation []edit
 
 // workshop is the copy of the source, with failpoints, and what was built of it.
 var workshop struct {
@@ -48,10 +51,10 @@ func TestMain(m *testing.M) {
 }
 
 // program builds the program with failpoints, once, and returns its path.
-func program(tb testing.TB) string { return mutant(tb, "buzon", mutation{}) }
+func program(tb testing.TB) string { return built(tb, "buzon", nil) }
 
-// mutant is the program with a mutation of this name.
-func mutant(tb testing.TB, name string, m mutation) string {
+// built is the program with a mutation of this name.
+func built(tb testing.TB, name string, m mutation) string {
 	tb.Helper()
 	workshop.Lock()
 	defer workshop.Unlock()
@@ -110,16 +113,16 @@ func prepare(dir string) error {
 // build builds the copy, with the mutation for as long as that takes.
 func (m mutation) build(dir, path string) error {
 	tree := filepath.Join(dir, "source")
-	if m.file != "" {
-		file := filepath.Join(tree, m.file)
+	for _, e := range m {
+		file := filepath.Join(tree, e.file)
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		if n := strings.Count(string(text), m.old); n != 1 {
-			return fmt.Errorf("the mutation of %s no longer fits the source: %q stands there %d times", m.file, m.old, n)
+		if n := strings.Count(string(text), e.old); n != 1 {
+			return fmt.Errorf("the mutation of %s no longer fits the source: %q stands there %d times", e.file, e.old, n)
 		}
-		if err := os.WriteFile(file, []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(strings.Replace(string(text), e.old, e.new, 1)), 0o644); err != nil {
 			return err
 		}
 		defer os.WriteFile(file, text, 0o644)

@@ -306,8 +306,8 @@ func (d *desk) died() (hits int) {
 	d.tb.Helper()
 	select {
 	case <-d.exited:
-	case <-time.After(patience):
-		d.tb.Fatalf("the point was not reached within %s; passed: %q", patience, d.passed())
+	case <-time.After(limit(d.tb)):
+		d.tb.Fatalf("the point was not reached within %s; passed: %q", limit(d.tb), d.passed())
 	}
 	if !killed(d.err) {
 		d.tb.Fatalf("the desk ended by itself: %v\n%s", d.err, d.log())
@@ -394,6 +394,14 @@ func (d *desk) log() string {
 	return string(text[max(0, len(text)-most):])
 }
 
+// limit is how long a test waits for anything.
+func limit(tb testing.TB) time.Duration {
+	if _, ok := tb.(*witness); ok {
+		return 10 * time.Second // what is waited for may never come
+	}
+	return patience
+}
+
 func (d *desk) eventually(what string, holds func() bool) {
 	d.tb.Helper()
 	eventually(d.tb, what, holds)
@@ -402,9 +410,9 @@ func (d *desk) eventually(what string, holds func() bool) {
 // eventually polls until something holds, and fails the test when it never does.
 func eventually(tb testing.TB, what string, holds func() bool) {
 	tb.Helper()
-	for end := time.Now().Add(patience); !holds(); time.Sleep(15 * time.Millisecond) {
+	for end := time.Now().Add(limit(tb)); !holds(); time.Sleep(15 * time.Millisecond) {
 		if time.Now().After(end) {
-			tb.Fatalf("waited %s in vain for %s", patience, what)
+			tb.Fatalf("waited %s in vain for %s", limit(tb), what)
 		}
 	}
 }

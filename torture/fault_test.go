@@ -385,7 +385,19 @@ func stall(conn net.Conn) bool {
 func TestStoppedInsideData(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, program(t), settings{})
+	stoppedInsideData(r)
 	r.start()
+	r.sending.Wait()
+	r.drain(r.book)
+	r.stop()
+	r.oracle().verdict(t, r.data)
+}
+
+func stoppedInsideData(r *rig) {
+	t := r.t
+	r.proxy.await = "IDLE"
+	r.start()
+	r.eventually("an IDLE", func() bool { return r.proxy.seen() })
 	conn, err := net.DialTimeout("tcp", r.smtp, clientPatience)
 	if err != nil {
 		t.Fatal(err)
@@ -410,13 +422,9 @@ func TestStoppedInsideData(t *testing.T) {
 		t.Errorf("the desk ended with exit code %d", code)
 	}
 	r.host.deskDied(t)
-	r.start()
-	r.book.sent = append(r.book.sent, l)
-	if code != 250 {
-		r.book.sent = nil
-		r.book.send(t, r.smtp, l)
+	if code == 250 {
+		r.book.sent = append(r.book.sent, l)
+	} else {
+		r.later(l)
 	}
-	r.drain(r.book)
-	r.stop()
-	r.oracle().verdict(t, r.data)
 }

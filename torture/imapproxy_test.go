@@ -18,7 +18,11 @@ type imapProxy struct {
 	// of passing it on; nil: none does.
 	refuse func(line string) bool
 
+	// await is looked for in what the desk says.
+	await string
+
 	mu     sync.Mutex
+	found  bool
 	server string
 	down   bool
 	conns  map[net.Conn]bool
@@ -123,6 +127,18 @@ func (p *imapProxy) told(line string) (string, bool) {
 	return line, true
 }
 
+// seen tells whether the desk said what was looked for.
+func (p *imapProxy) seen() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.found
+}
+
 func (p *imapProxy) asked(line string) (string, bool) {
+	if p.await != "" && strings.Contains(line, p.await) {
+		p.mu.Lock()
+		p.found = true
+		p.mu.Unlock()
+	}
 	return line, p.refuse == nil || !p.refuse(line)
 }

@@ -2,12 +2,16 @@ package torture
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.etcd.io/bbolt"
 
 	"buzon/store"
 )
@@ -38,7 +42,7 @@ func (d *desk) must(args ...string) {
 }
 
 // verify has the store compare everything in a data folder.
-func verify(t *testing.T, dir string) *store.Report {
+func verify(t testing.TB, dir string) *store.Report {
 	t.Helper()
 	report, err := store.Verify(context.Background(), dir)
 	if err != nil {
@@ -56,18 +60,29 @@ func verify(t *testing.T, dir string) *store.Report {
 func TestCrashedBackup(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, program(t), settings{})
+	crashedBackup(r)
+	crashedRestore(r, "restoreBegun", "restoreMidway", "restoreUnnamed")
+	r.stop()
+	r.oracle().verdict(t, r.data)
+}
+
+// exchange sends mail both ways, and waits until it is done with.
+func (r *rig) exchange() {
+	r.t.Helper()
+	r.mail()
+	r.sending.Wait()
+	r.drain(r.book)
+}
+
+func crashedBackup(r *rig) {
+	t := r.t
 	r.start()
-	mail := func() {
-		r.mail()
-		r.sending.Wait()
-		r.drain(r.book)
-	}
-	mail()
+	r.exchange()
 	backup := filepath.Join(r.dir, "backup")
 	r.must("backup", backup)
 	messages := r.status().Figures.Messages
 	for i, plan := range []string{"backupBegun", "backupMidway", "backupUncounted", "backupUnswept"} {
-		mail()
+		r.exchange()
 		r.subKilled(plan, "backup", backup)
 		restored := filepath.Join(r.dir, fmt.Sprintf("restored-%d", i))
 		r.must("restore", backup, "--data", restored)
@@ -82,14 +97,24 @@ func TestCrashedBackup(t *testing.T) {
 		messages = r.status().Figures.Messages
 		t.Logf("crash point 22: %s, hit once", plan)
 	}
-	for _, plan := range []string{"restoreBegun", "restoreMidway", "restoreUnnamed"} {
+}
+
+func crashedRestore(r *rig, plans ...string) {
+	t := r.t
+	backup := filepath.Join(r.dir, "backup")
+	r.must("backup", backup)
+	messages := r.status().Figures.Messages
+	for _, plan := range plans {
 		half := filepath.Join(r.dir, plan)
 		r.subKilled(plan, "restore", backup, "--data", half)
 		if text, code := r.sub("restore", backup, "--data", half); code == 0 {
 			t.Errorf("after a kill at %s a restore went over what was there: %s", plan, text)
 		}
-		if _, err := store.Open(half, store.Options{}); err == nil && plan != "restoreBegun" {
-			t.Errorf("after a kill at %s the folder opens as if it were whole", plan)
+		if st, err := store.Open(half, store.Options{}); err == nil {
+			st.Close()
+			if plan != "restoreBegun" {
+				t.Errorf("after a kill at %s the folder opens as if it were whole", plan)
+			}
 		}
 		whole := half + "-again"
 		r.must("restore", backup, "--data", whole)
@@ -98,25 +123,131 @@ func TestCrashedBackup(t *testing.T) {
 		}
 		t.Logf("crash point 27: %s, hit once", plan)
 	}
-	r.stop()
-	r.oracle().verdict(t, r.data)
 }
 
-// Crash point 22, compaction: at any moment the folder is whole, old or new.
+// Crash point 22, compaction and rebuilding: at any moment the folder is whole,
+// old or new.
 func TestCrashedCompaction(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, program(t), settings{})
-	for _, plan := range []string{"compactBegun", "compactUnswapped", "compactSwapped", "compactUnswapped:2", "compactSwapped:2"} {
-		r.start()
-		r.mail()
-		r.sending.Wait()
-		r.drain(r.book)
-		r.stop()
-		r.subKilled(plan, "compact")
-		verify(t, r.data)
-		t.Logf("crash point 22: %s, hit once", plan)
-	}
+	crashedTool(r, "compact", "compactBegun", "compactBegun>beforeWriteMetaError", "compactUnswapped", "compactSwapped", "compactUnswapped:2", "compactSwapped:2")
 	r.must("compact")
 	r.finish()
 	r.oracle().verdict(t, r.data)
+}
+
+func TestCrashedRebuild(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, program(t), settings{})
+	crashedTool(r, "rebuild", "rebuildBegun", "rebuildBegun>beforeWriteMetaError", "rebuildUnswapped", "rebuildSwapped")
+	r.must("rebuild")
+	r.finish()
+	r.oracle().verdict(t, r.data)
+}
+
+// crashedTool kills a tool that needs the desk to stand still at each of the points.
+func crashedTool(r *rig, tool string, plans ...string) {
+	for _, plan := range plans {
+		r.start()
+		r.exchange()
+		r.stop()
+		r.subKilled(plan, tool)
+		verify(r.t, r.data)
+		r.t.Logf("crash point 22: %s, hit once", plan)
+	}
+}
+
+// nextSchema gives the program a format of its own of the state, in which each
+// ticket's row is there twice.
+var nextSchema = mutation{{"store/schema.go", "var migrations []migration", `var migrations = []migration{func(tx *bbolt.Tx) error {
+	twice, err := tx.CreateBucket([]byte("tickets_twice"))
+	if err != nil {
+		return err
+	}
+	return tx.Bucket([]byte(bucketTickets)).ForEach(twice.Put)
+}}`}}
+
+// Crash point 23: a state of an older format is brought to the next one whole or
+// not at all, and what is not brought there still serves the version that wrote
+// it.
+func TestCrashedMigration(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, program(t), settings{})
+	crashedMigration(r, built(t, "next-schema", nextSchema),
+		"migrateHalfway", "migrateHalfway>beforeSyncDataPages", "migrateHalfway>beforeWriteMetaError", "migrateHalfway>beforeSyncMetaPage")
+	backToFirstSchema(t, r.data)
+	r.oracle().verdict(t, r.data)
+}
+
+func crashedMigration(r *rig, next string, plans ...string) {
+	t, old := r.t, r.program
+	r.start()
+	r.exchange()
+	r.stop()
+	for _, plan := range plans {
+		r.program = next
+		r.arm(plan)
+		r.launch()
+		r.died()
+		t.Logf("crash point 23: %s, hit once", plan)
+		if migrated(t, r.data) {
+			continue
+		}
+		r.program = old
+		r.start()
+		r.exchange()
+		r.stop()
+	}
+	r.program = next
+	r.start()
+	r.exchange()
+	r.stop()
+	if !migrated(t, r.data) {
+		t.Error("migration: nothing was done")
+	}
+	r.program = old
+	r.launch()
+	if code := r.exit(); code != 2 || !strings.Contains(r.log(), "newer version") {
+		t.Errorf("the older version on a newer format ended with %d", code)
+	}
+}
+
+// migrated tells whether a state has the next format, of which there must be
+// nothing else then, or all.
+func migrated(t testing.TB, dir string) (yes bool) {
+	t.Helper()
+	db, err := bbolt.Open(filepath.Join(dir, "state.db"), 0o600, &bbolt.Options{ReadOnly: true, Timeout: patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.View(func(tx *bbolt.Tx) error {
+		yes = binary.BigEndian.Uint64(tx.Bucket([]byte("meta")).Get([]byte("version"))) == 2
+		twice := tx.Bucket([]byte("tickets_twice"))
+		if yes != (twice != nil) {
+			t.Fatalf("migration: the version says %v, the rows %v", yes, twice != nil)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return yes
+}
+
+// backToFirstSchema takes the next format off again, for the oracle.
+func backToFirstSchema(t testing.TB, dir string) {
+	t.Helper()
+	db, err := bbolt.Open(filepath.Join(dir, "state.db"), 0o600, &bbolt.Options{Timeout: patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.Update(func(tx *bbolt.Tx) error {
+		return errors.Join(tx.DeleteBucket([]byte("tickets_twice")),
+			tx.Bucket([]byte("meta")).Put([]byte("version"), binary.BigEndian.AppendUint64(nil, 1)))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
