@@ -53,13 +53,14 @@ load:
 	MSGS=$(MSGS) RATE=$(RATE) $(GO) test -count=1 -run '^$$' -bench . -benchtime 1x -timeout 60m -v ./e2e/load
 
 # The desk killed at every crash point and KILLS times at random (SEED chooses
-# when), with full and failing disks, damaged files, slow clients, and what broke
-# other desks. Verbose, because it prints its evidence: crash points with their
-# hits, and the ledger.
+# when), with full, slow, read-only and failing disks, damaged files, slow clients,
+# a clock that jumps, and what broke other desks; and MUTANTS desks with an
+# ordering undone, in which that must show (0: all of them). Verbose, because it
+# prints its evidence: crash points with their hits, mutants, and the ledger.
 torture:
 	KILLS=$(or $(KILLS),60) $(GO) test -count=1 -parallel 8 -timeout 15m -v ./torture/
 	$(GO) test -count=1 -timeout 15m -v ./torture/powercut
 
 torture-long:
-	KILLS=$(or $(KILLS),500) ROUNDS=$(or $(ROUNDS),10) $(GO) test -count=1 -parallel 8 -timeout 3h -v ./torture/
+	KILLS=$(or $(KILLS),500) ROUNDS=$(or $(ROUNDS),10) MUTANTS=$(or $(MUTANTS),0) $(GO) test -count=1 -parallel 8 -timeout 3h -v ./torture/
 	IMAGES=$(or $(IMAGES),50000) $(GO) test -count=1 -timeout 3h -v ./torture/powercut

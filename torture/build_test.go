@@ -127,7 +127,8 @@ func (m mutation) build(dir, path string) error {
 		}
 		defer os.WriteFile(file, text, 0o644)
 	}
-	_, err := run(tree, "go", "build", "-mod=mod", "-o", path, "./cmd/buzon")
+	// Without the folder's name in it, what has not changed is taken from the cache.
+	_, err := run(tree, "go", "build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", path, "./cmd/buzon")
 	return err
 }
 
