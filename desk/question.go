@@ -131,7 +131,11 @@ func (p *planner) inquire(template, lang string, q *store.Question, to *ticket.P
 		topic, number = p.topicOf(t), t.Number.String()
 	}
 	token := p.desk.keys().Mint(ticket.Token{Ticket: q.ID, Person: q.Person, Purpose: questionPurposes[q.Kind], Expires: q.Expires.Add(day)})
-	l := &letter{template: template, lang: lang, class: ticket.ClassNotification, topic: topic, to: to}
+	class := ticket.ClassNotification
+	if q.Kind == store.QuestionAddress { // it asks someone of the requester's side
+		class = ticket.ClassConfirmation
+	}
+	l := &letter{template: template, lang: lang, class: class, topic: topic, to: to}
 	l.draft = ticket.Draft{
 		To: to.Address, EnvelopeFrom: topic.Sender(), Class: l.class, Date: p.setting.local(p.now),
 		MessageID: ticket.MessageID(token, p.desk.nonce(10), table.Config.Desk.Hostname),
