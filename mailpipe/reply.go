@@ -13,15 +13,17 @@ const maxMarker = 400
 
 // replyHints are what the header says about the text.
 type replyHints struct {
-	reply   bool     // it answers something
-	forward bool     // its subject says that it forwards something
-	footers []string // beginnings of lines that are the institution's, in lower case
+	reply   bool                     // it answers something
+	forward bool                     // its subject says that it forwards something
+	footers []string                 // beginnings of lines that are the institution's, in lower case
+	learned func(digest string) bool // whether a paragraph is a learned footer; nil: none is
 }
 
 // cut is a text divided: every line is in exactly one of the fields.
 type cut struct {
 	reply, quoted, signature string
 	forwarded                *ticket.Forwarded
+	ending                   ticket.Ending
 }
 
 // class is where a line goes.
@@ -83,10 +85,14 @@ func cutReply(text string, hints replyHints) cut {
 		}
 	}
 	if !quotes && !hints.reply {
+		result.ending = c.ending(c.lastParagraphs())
 		result.reply = strings.Trim(withoutMarks(text), "\n")
 		return result
 	}
 	c.findSignatures()
+	last := c.lastParagraphs()
+	result.ending = c.ending(last)
+	c.findFooters(last)
 	result.reply = c.gather(isReply)
 	result.quoted = c.gather(isQuoted)
 	result.signature = c.gather(isSignature)

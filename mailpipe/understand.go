@@ -15,6 +15,9 @@ type Options struct {
 	// Footers are lines, or how lines begin, with which the institution's texts
 	// below every mail begin: from there on it is signature. Case has no weight.
 	Footers []string
+	// Learned tells whether a paragraph, given as its digest, ends so many mails
+	// of a domain that it is a footer and counts as signature; nil: none does.
+	Learned func(domain, digest string) bool
 	// Group tells whether an address is a group (a Google Group, a mailing list)
 	// that feeds the desk; nil: none is.
 	Group func(addr string) bool
@@ -60,13 +63,18 @@ func Understand(raw []byte, opt Options) (m *ticket.Message) {
 	m.Attachments = r.attachments
 	m.Warnings = append(m.Warnings, r.warnings...)
 
-	cut := cutReply(body, replyHints{
+	hints := replyHints{
 		reply:   len(m.InReplyTo) > 0 || len(m.References) > 0 || isReplySubject(m.Subject),
 		forward: isForwardSubject(m.Subject),
 		footers: footerLines(opt.Footers),
-	})
+	}
+	if domain := ticket.Domain(m.From.Addr); opt.Learned != nil && domain != "" {
+		hints.learned = func(digest string) bool { return opt.Learned(domain, digest) }
+	}
+	cut := cutReply(body, hints)
 	m.Text = strings.Trim(withoutMarks(body), "\n")
 	m.ReplyText, m.QuotedText, m.Signature, m.Forwarded = cut.reply, cut.quoted, cut.signature, cut.forwarded
+	m.Ending = cut.ending
 	if m.Forwarded == nil && (isForwardSubject(m.Subject) || m.Text == "") {
 		m.Forwarded = r.attachedForward()
 	}

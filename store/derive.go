@@ -46,7 +46,7 @@ func derive(src *Tx, out *bulk, bad badRow) error {
 			return err
 		}
 	}
-	for _, step := range []func() error{d.tickets, d.people, d.messages, d.outbox, d.kept, d.ledger, d.journal, d.automatic} {
+	for _, step := range []func() error{d.tickets, d.people, d.messages, d.outbox, d.kept, d.ledger, d.journal, d.automatic, d.footers} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -181,6 +181,18 @@ func (d *deriver) automatic() error {
 		who, when, seq := k[:addressHash], k[addressHash:addressHash+8], k[addressHash+8:]
 		if err := d.out.put(bucketAutomaticAge, bytes.Join([][]byte{when, who, seq}, nil), nil); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func (d *deriver) footers() error {
+	for k, raw := range d.src.ascend(bucketFooters, nil, nil) {
+		d.counts[countFooters]++
+		if _, err := decodeFooter(k, raw); err != nil {
+			if err := d.bad(bucketFooters, k, err); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

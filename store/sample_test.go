@@ -131,6 +131,13 @@ func filledFolder(t testing.TB) string {
 		if err != nil {
 			return err
 		}
+		for n := range 2 { // one that is known as a footer, and one that is not
+			for m := range 5 - 4*n {
+				if _, err := tx.NoteFooter(FooterID{byte(n)}, []FooterSighting{sightingOf(m%3, m)}, noon); err != nil {
+					return err
+				}
+			}
+		}
 		o.State = ticket.OutgoingSent
 		if err := tx.PutOutgoing(o); err != nil {
 			return err

@@ -53,6 +53,8 @@ const (
 
 	bucketAutomatic    = "automatic"     // hash of address, time, n → nothing
 	bucketAutomaticAge = "automatic_age" // time, hash of address, n → nothing
+
+	bucketFooters = "footers" // hash of domain, hash of text in it → footerRow
 )
 
 var buckets = []string{
@@ -66,6 +68,7 @@ var buckets = []string{
 	bucketMailboxes, bucketLedger, bucketLedgerUnsettled,
 	bucketJournal, bucketJournalTicket,
 	bucketAutomatic, bucketAutomaticAge,
+	bucketFooters,
 }
 
 // Names in bucketMeta.
@@ -97,6 +100,7 @@ type migration func(*bbolt.Tx) error
 // ever added, at the end.
 var migrations = []migration{
 	addBuckets("person_also", "questions"),
+	addBuckets("footers"),
 }
 
 // addBuckets makes buckets that earlier versions did not have.

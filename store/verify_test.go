@@ -128,6 +128,9 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		"a question about nothing":     {change(bucketQuestions, idBytes(90), func(x *Question) { x.Held = 9 }), "refers to 9 of held"},
 		"a question to nobody":         {change(bucketQuestions, idBytes(90), func(x *Question) { x.Person = 99 }), "refers to 99 of people"},
 		"an automatic key":             {putRaw(bucketAutomatic, []byte("short"), nil), "automatic: row"},
+		"a footer's key":               {putRaw(bucketFooters, []byte("short"), make([]byte, 9)), "footers: row"},
+		"a footer's sightings":         {putRaw(bucketFooters, make([]byte, 24), make([]byte, 10)), "footers: row"},
+		"a footer not counted":         {putRaw(bucketFooters, make([]byte, 24), make([]byte, 9)), "counts: footers is 2 and should be 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filledFolder(t)

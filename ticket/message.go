@@ -155,6 +155,14 @@ func (r BouncedRecipient) Permanent() bool {
 	return r.Action == "failed" && !strings.HasPrefix(r.Status, "4")
 }
 
+// Ending is how the new text of a message ends, in digests: from many of them it
+// shows which texts an institution puts below everybody's mail. It is zero when
+// nothing at its end is long enough for that.
+type Ending struct {
+	Paragraphs []string // the last paragraphs that are long enough, the last one first; at most 3
+	Opening    string   // how the text begins: equal in two mails that say the same
+}
+
 // Message is a mail as it was received and what was read from it. Text fields
 // are valid UTF-8 with LF line ends; one-line fields hold no control characters.
 type Message struct {
@@ -195,6 +203,7 @@ type Message struct {
 	QuotedText string
 	Signature  string
 	Forwarded  *Forwarded
+	Ending     Ending
 
 	Attachments []Attachment
 	Bounce      *Bounce
