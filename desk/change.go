@@ -28,8 +28,10 @@ type change struct {
 	events   []ticket.Event
 	held     *store.HeldRow
 	kept     *store.QuarantineRow
-	bounced  []uint64 // outbox rows whose delivery a bounce reports as failed
-	noted    []string // addresses to which automatic mail goes
+	bounced  []uint64         // outbox rows whose delivery a bounce reports as failed
+	noted    []string         // addresses to which automatic mail goes
+	footers  []footerNote     // texts at the end of the message that may be nobody's words
+	learned  []store.FooterID // those of them that are known as footers once it is written
 	outcome  ticket.Outcome
 	also     func(*store.Tx) error // written with the rest; may refuse it all
 	about    ticket.ID             // the ticket that a change of none is about
@@ -169,6 +171,7 @@ func (c *change) copy() *change {
 		l.out = &out
 	}
 	n.events = slices.Clone(c.events)
+	n.facts = slices.Clip(c.facts)
 	if c.held != nil {
 		h := *c.held
 		n.held = &h
@@ -255,6 +258,9 @@ func (c *change) write(tx *store.Tx, s *Setting, m *ticket.Message) error {
 		if err := tx.NoteAutomatic(addr, c.now); err != nil {
 			return err
 		}
+	}
+	if err := c.noteFooters(tx); err != nil {
+		return err
 	}
 	for i := range c.events {
 		e := &c.events[i]

@@ -57,6 +57,7 @@ type Desk struct {
 	keysChange sync.Mutex // held while the keys are changed
 	budget     budget
 	claims     claims
+	footers    footers
 	started    time.Time
 	outboxes   outboxes
 }
@@ -72,6 +73,9 @@ func New(p Parts, s Setting) (*Desk, error) {
 	}
 	d := &Desk{Parts: p, started: p.Now()}
 	d.ring.Store(keys)
+	if err := d.footers.open(p.Store); err != nil {
+		return nil, err
+	}
 	d.setting.Store(&s)
 	d.OnQueued(func() {})
 	return d, nil

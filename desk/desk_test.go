@@ -146,12 +146,16 @@ func (o *office) restart() {
 		Store: o.store, Composer: &mailpipe.Composer{Hostname: "mesa.virtual.example"}, Log: slog.New(slog.DiscardHandler), Now: o.clock,
 		Unpack: mailpipe.DecodeAttachment,
 		Understand: func(raw []byte) *ticket.Message {
-			return mailpipe.Understand(raw, mailpipe.Options{Own: o.desk.Own, Group: o.desk.Table().Group, Hostname: "mesa.virtual.example"})
+			return mailpipe.Understand(raw, o.reading())
 		},
 	}, o.setting)
 	if err != nil {
 		o.t.Fatal(err)
 	}
+}
+
+func (o *office) reading() mailpipe.Options {
+	return mailpipe.Options{Own: o.desk.Own, Group: o.desk.Table().Group, Hostname: "mesa.virtual.example", Learned: o.desk.KnownFooter}
 }
 
 func (o *office) clock() time.Time {
@@ -198,7 +202,7 @@ func (o *office) message(raw []byte, env ticket.Envelope) *ticket.Message {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	m := mailpipe.Understand(raw, mailpipe.Options{Own: o.desk.Own, Group: o.desk.Table().Group, Hostname: "mesa.virtual.example"})
+	m := mailpipe.Understand(raw, o.reading())
 	env.Received = o.clock()
 	m.ID, m.Archive, m.SHA256, m.Size, m.Envelope = fmt.Sprintf("c%d", o.count), ref, sha256.Sum256(raw), int64(len(raw)), env
 	return m

@@ -240,12 +240,20 @@ func (d *Desk) DropOutgoing(ctx context.Context, id uint64) error {
 }
 
 // Prune forgets the bytes of mail that was sent longer ago than the setting
-// keeps them. It returns how many rows it went through.
+// keeps them, and footers that nobody has used for long. It returns how many
+// rows of the outbox it went through.
 func (d *Desk) Prune(ctx context.Context) (n int, err error) {
 	before := d.Now().Add(-asDuration(d.Table().Config.Desk.KeepSent))
+	forgotten := 0
 	err = d.Store.Update(ctx, func(tx *store.Tx) error {
-		n, err = tx.PruneSent(before, 500)
+		if n, err = tx.PruneSent(before, 500); err != nil {
+			return err
+		}
+		forgotten, err = d.pruneFooters(tx)
 		return err
 	})
+	if err == nil && forgotten > 0 {
+		err = d.footers.read(d.Store)
+	}
 	return n, err
 }

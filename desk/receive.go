@@ -187,6 +187,7 @@ func (d *Desk) apply(ctx context.Context, m *ticket.Message, plan func(*store.Tx
 	}
 	// gofail: var committedUnwoken struct{}
 	d.log(done, m)
+	d.footers.learn(done.learned, done.now)
 	if done.with != nil {
 		d.log(done.with, nil)
 	}
@@ -247,6 +248,9 @@ func (d *Desk) plan(tx *store.Tx, s *Setting, m *ticket.Message, replay replay) 
 		err = p.variantArrived()
 	default:
 		err = p.understood()
+		if m.Kind == ticket.KindHuman && c.held == nil && c.kept == nil && !replay.again {
+			c.footers = d.footers.see(m, c.now)
+		}
 	}
 	return c, err
 }

@@ -145,7 +145,7 @@ func (d *deskDaemon) startSenders() error {
 func (d *deskDaemon) startPipe() error {
 	d.pipe = mailpipe.NewPipe(2 * runtime.GOMAXPROCS(0))
 	d.pipe.Archive, d.pipe.Receiver, d.pipe.Log = d.store, d.desk, d.log
-	d.pipe.Reading = func() mailpipe.Options { return reading(d.desk.Table()) }
+	d.pipe.Reading = func() mailpipe.Options { return readingOf(d.desk) }
 	d.pipe.Received = d.metrics.Received
 	return nil
 }

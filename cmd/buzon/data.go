@@ -117,6 +117,14 @@ func reading(table *routing.Table) mailpipe.Options {
 	return mailpipe.Options{Own: table.Own, Group: table.Group, Hostname: table.Config.Desk.Hostname, Footers: table.Config.Desk.Footers}
 }
 
+// readingOf says what a desk knows for it: its table, and the footers that it has
+// learned.
+func readingOf(d *desk.Desk) mailpipe.Options {
+	o := reading(d.Table())
+	o.Learned = d.KnownFooter
+	return o
+}
+
 // newDesk puts a desk together on an open store.
 func newDesk(st *store.Store, table *routing.Table, log *slog.Logger) (*desk.Desk, error) {
 	tmpl, err := templates.New(table.Config.Desk.Templates)
@@ -128,7 +136,7 @@ func newDesk(st *store.Store, table *routing.Table, log *slog.Logger) (*desk.Des
 		Store:    st,
 		Composer: &mailpipe.Composer{Hostname: table.Config.Desk.Hostname},
 		Understand: func(raw []byte) *ticket.Message {
-			return mailpipe.Understand(raw, reading(d.Table()))
+			return mailpipe.Understand(raw, readingOf(d))
 		},
 		Unpack: mailpipe.DecodeAttachment,
 		Log:    log,
