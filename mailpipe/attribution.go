@@ -28,7 +28,7 @@ type evidence struct {
 }
 
 func weigh(joined string) evidence {
-	low := strings.ToLower(joined)
+	low := lower(joined)
 	e := evidence{begins: beginsDated(low), address: strings.Contains(low, "@"), timed: hasTime(low), dated: hasYear(low) || hasNumericDate(low)}
 	e.verb, e.verbLast = findVerb(joined)
 	if e.address {
@@ -98,8 +98,10 @@ func (c *cutter) attribution(end int) (start int, strong bool) {
 		if !hasDigit(l.bare) {
 			return -1, false
 		}
-		if e := weigh(l.bare); e.verb && e.verbLast && e.begins && (e.timed || e.dated) {
-			return end, e.bracket // some programs leave the colon out
+		if beginsDated(l.lower()) {
+			if e := weigh(l.bare); e.verb && e.verbLast && (e.timed || e.dated) {
+				return end, e.bracket // some programs leave the colon out
+			}
 		}
 		return c.datedLine(end), false
 	}

@@ -42,16 +42,14 @@ func returnedAt(text string) int {
 	start := 0
 	for rest := text; rest != ""; {
 		line, tail, _ := strings.Cut(rest, "\n")
-		low := strings.ToLower(strings.TrimSpace(cutBytes(line, 200)))
+		low := lower(strings.TrimSpace(cutBytes(line, 200)))
 		if strings.HasPrefix(low, "your message reads") && pos > 0 {
 			return pos
 		}
 		ruled := strings.HasPrefix(low, "--") || strings.HasPrefix(low, "==") || strings.HasPrefix(low, "**") || strings.HasPrefix(low, "#")
-		if ruled || strings.HasSuffix(low, ":") || strings.HasSuffix(low, ".") || strings.HasSuffix(low, "-") {
-			for _, mark := range returnedMarks {
-				if strings.Contains(low, mark) && (ruled || len(low) < 80) && pos > 0 && (ruled || returnsHeader(tail)) {
-					return pos
-				}
+		if ruled || len(low) < 80 && (strings.HasSuffix(low, ":") || strings.HasSuffix(low, ".") || strings.HasSuffix(low, "-")) {
+			if pos > 0 && returnedMarksIndex.in(low) && (ruled || returnsHeader(tail)) {
+				return pos
 			}
 		}
 		switch {
@@ -98,9 +96,12 @@ func looksLikeBounce(m *ticket.Message, head header, text bounceBody) bool {
 		return true
 	}
 	subject := strings.ToLower(m.Subject)
-	said := strings.ToLower(cutBytes(text.said, 8000))
-	titled := containsAny(subject, bounceSubjects)
-	told := containsAny(said, bounceTexts)
+	titled := bounceSubjectsIndex.in(subject)
+	said, told := "", false
+	if titled || isDaemon(m.From) || isMailerDaemon(m.From) || isNullPath(head) { // otherwise nobody asks
+		said = strings.ToLower(cutBytes(text.said, 8000))
+		told = bounceTextsIndex.in(said)
+	}
 	returned := text.returned != "" || hasReturned(m) || isHeaded(said)
 	switch {
 	case isMailerDaemon(m.From):

@@ -20,10 +20,10 @@ var (
 // guessLanguage tells "es" or "en" by counting common words, and the empty string
 // unless it is sure: three such words, and three times as many as of the other.
 func guessLanguage(text string) string {
-	text = strings.ToLower(cutBytes(text, 4000))
+	text = cutBytes(text, 4000)
 	es, en := 0, 0
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' }) {
-		switch {
+		switch word = lower(word); {
 		case spanishWords[word]:
 			es++
 		case englishWords[word]:

@@ -48,6 +48,14 @@ type line struct {
 	// what headerLabel says of it, once asked
 	labelled bool
 	label    labelKind
+	low      string // bare in lower case, once asked
+}
+
+func (l *line) lower() string {
+	if l.low == "" {
+		l.low = lower(l.bare)
+	}
+	return l.low
 }
 
 // headerLabel is what the line says as one of a quoted header; 0: nothing.
@@ -282,13 +290,9 @@ func (c *cutter) hardCut(i int) byte {
 	if strings.Contains(l.bare, ticket.SeparatorMark) && len(ticket.SeparatorTokens(l.bare)) > 0 {
 		return 'q'
 	}
-	low := strings.ToLower(l.bare)
-	if len(low) < 200 {
-		for _, phrase := range replyAbove {
-			if strings.Contains(low, phrase) {
-				return 'q'
-			}
-		}
+	low := l.lower()
+	if len(low) < 200 && replyAboveIndex.in(low) {
+		return 'q'
 	}
 	if forwardHead(l.bare) != "" {
 		return 'f'

@@ -122,7 +122,7 @@ func headerLabel(s string) (labelKind, string) {
 	if colon < 0 || colon > 40 {
 		return 0, ""
 	}
-	label := strings.ToLower(strings.Trim(s[:colon], " \t*_\u00a0"))
+	label := lower(strings.Trim(s[:colon], " \t*_\u00a0"))
 	return headerLabels[label], strings.Trim(s[colon+size:], " \t*")
 }
 

@@ -47,7 +47,7 @@ func signatureStart(lines []line, footers []string) int {
 			}
 		case isShortRuler(l.text) && i > 0 && below > 0 && below <= 6 && shortLines(lines[i+1:]) && !hasRuler(lines[:i]):
 			at = i
-		case isFooter(l.bare) || isLawNotice(l.bare) || beginsWith(l.bare, footers):
+		case isFooter(l.lower()) || isLawNotice(l.lower()) || beginsWith(l.lower(), footers):
 			at = i
 		case between == 0 && (isMobileSignature(l.bare) || l.bare == trackerSign):
 			at = i
@@ -111,8 +111,8 @@ func isMobileSignature(s string) bool {
 		return false
 	}
 	s = strings.TrimLeft(s, "([<_-—* \u2063")
-	low := strings.ToLower(s)
-	return hasPrefix(low, mobileSignatures) || mobileLines[strings.TrimRight(low, ".)]> ")] || len(s) < 60 && isSentFrom(s)
+	low := lower(s)
+	return mobileSignaturesIndex.begins(low) || mobileLines[strings.TrimRight(low, ".)]> ")] || len(s) < 60 && isSentFrom(s)
 }
 
 // isExcuse tells "Disculpe la brevedad." and the like.
@@ -133,14 +133,14 @@ func isSentFrom(s string) bool {
 	return false
 }
 
-func isFooter(s string) bool {
-	low := strings.TrimLeft(strings.ToLower(s[:min(len(s), 100)]), "([<_-—*¡\"'“ ")
-	return hasPrefix(low, footers)
+// isFooter tells whether a line, in lower case, begins a legal text.
+func isFooter(low string) bool {
+	return footersIndex.begins(strings.TrimLeft(low[:min(len(low), 100)], "([<_-—*¡\"'“ "))
 }
 
-// beginsWith tells whether a line is, or begins with, one of the lower-case texts.
-func beginsWith(s string, texts []string) bool {
-	return len(texts) > 0 && hasPrefix(strings.ToLower(s), texts)
+// beginsWith tells whether a line, in lower case, is or begins with one of the texts.
+func beginsWith(low string, texts []string) bool {
+	return len(texts) > 0 && hasPrefix(low, texts)
 }
 
 func hasPrefix(s string, prefixes []string) bool {
@@ -153,10 +153,10 @@ func hasPrefix(s string, prefixes []string) bool {
 }
 
 // isLawNotice tells the notice on personal data that institutions put below
-// every mail. People cite the same law when they ask for something.
-func isLawNotice(s string) bool {
-	low := strings.ToLower(s)
-	if !hasPrefix(low, lawOpenings) {
+// every mail, by a line in lower case. People cite the same law when they ask for
+// something.
+func isLawNotice(low string) bool {
+	if !lawOpeningsIndex.begins(low) {
 		return false
 	}
 	law := false

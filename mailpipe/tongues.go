@@ -138,7 +138,7 @@ func findVerb(text string) (found, last bool) {
 		if start == end {
 			break
 		}
-		word := strings.ToLower(text[start:end])
+		word := lower(text[start:end])
 		if verbWords[word] || loneVerbs[word] {
 			last = verbEnding(text[end:])
 			if !aside && !objectAfter(text[end:]) && (last || !loneVerbs[word]) {

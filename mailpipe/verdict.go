@@ -237,9 +237,11 @@ func suppresses(value string) bool {
 	return false
 }
 
+var withoutPunctuation = strings.NewReplacer("-", "", "_", "", ".", "")
+
 func isRobotName(local string) bool {
 	local, _, _ = strings.Cut(local, "+")
-	flat := strings.NewReplacer("-", "", "_", "", ".", "").Replace(local)
+	flat := withoutPunctuation.Replace(local)
 	switch flat {
 	case "noreply", "donotreply", "noresponder", "noresponda", "norespondas", "mailerdaemon", "postmaster", "daemon", "nobody",
 		"bounce", "bounces", "mailerdemon", "autoreply", "autoresponder", "notreply", "naoresponda", "nepasrepondre", "root", "www", "wwwdata", "cron":
