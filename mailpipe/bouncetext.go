@@ -42,7 +42,16 @@ func returnedAt(text string) int {
 	start := 0
 	for rest := text; rest != ""; {
 		line, tail, _ := strings.Cut(rest, "\n")
-		low := lower(strings.TrimSpace(cutBytes(line, 200)))
+		bare := strings.TrimSpace(cutBytes(line, 200))
+		if bare != "" && !mayBeMark(bare) { // most lines
+			if line[0] != ' ' && line[0] != '\t' {
+				headers = 0
+			}
+			pos += len(line) + 1
+			rest = tail
+			continue
+		}
+		low := lower(bare)
 		if strings.HasPrefix(low, "your message reads") && pos > 0 {
 			return pos
 		}
@@ -74,6 +83,20 @@ func returnedAt(text string) int {
 		rest = tail
 	}
 	return -1
+}
+
+// mayBeMark tells whether returnedAt has to look at a line: it is drawn, closes
+// with a mark, or begins with the name of a header field.
+func mayBeMark(s string) bool {
+	switch s[len(s)-1] {
+	case ':', '.', '-':
+		return true
+	}
+	switch s[0] {
+	case '-', '=', '*', '#', 'y', 'Y': // "Your message reads"
+		return true
+	}
+	return strings.IndexByte(s[:min(len(s), len("mime-version:"))], ':') >= 0
 }
 
 // returnsHeader tells whether a header begins within the next lines.

@@ -17,6 +17,9 @@ func forwardHead(s string) string {
 	if s == "" || len(s) >= maxMarker {
 		return ""
 	}
+	if s == "" || !mayBeDrawn(s[0]) && s[0] != ' ' && s[0] != '\t' && strings.IndexByte(s, ':') < 0 && !strings.Contains(s, "：") && !strings.Contains(s, "---") {
+		return "" // most lines
+	}
 	inner := strings.TrimLeft(s, "-—_=* \t")
 	dashed := len(s)-len(inner) >= 2
 	flat := false

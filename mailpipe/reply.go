@@ -3,6 +3,7 @@ package mailpipe
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"buzon/ticket"
 )
@@ -65,6 +66,14 @@ func (l *line) headerLabel() labelKind {
 		l.labelled = true
 	}
 	return l.label
+}
+
+// isSpace tells whether nothing can be seen of the line.
+func (l *line) isSpace() bool {
+	if l.text != "" && l.text[0] > ' ' && l.text[0] < utf8.RuneSelf {
+		return false
+	}
+	return strings.TrimFunc(l.text, unicode.IsSpace) == ""
 }
 
 func (l *line) blank() bool { return l.bare == "" && !l.quoted }
@@ -303,7 +312,7 @@ func (c *cutter) hardCut(i int) byte {
 	if isNotesLine(l.bare) {
 		return 'q'
 	}
-	if previousReplies[strings.TrimRight(low, ": *_")] && i > 0 && isDrawn(c.lines[i-1].bare) {
+	if i > 0 && isDrawn(c.lines[i-1].bare) && previousReplies[strings.TrimRight(low, ": *_")] {
 		return 'q'
 	}
 	if c.hints.reply && (c.loneSender(i) || c.datedSender(i) || l.flatHeader()) {
@@ -349,18 +358,19 @@ func (c *cutter) cutFrom(i int, forward bool) int {
 // opensForward tells whether the quoted line i begins a forwarded message: Apple
 // Mail quotes what it forwards.
 func (c *cutter) opensForward(i int) bool {
-	head := forwardHead(c.lines[i].bare) != ""
-	if !head && !((c.hints.forward || !c.hints.reply) && (isOriginalLine(c.lines[i].bare) || c.headerBlock(i))) {
-		if start, strong := c.attribution(i); !c.hints.forward || !strong || start < 0 {
-			return false
-		}
-	}
-	for k := i - 1; k >= 0; k-- {
+	for k := i - 1; k >= 0; k-- { // no further than to the quoted line before
 		if c.lines[k].class == isQuoted && c.lines[k].bare != "" {
 			return false
 		}
 	}
-	return true
+	if forwardHead(c.lines[i].bare) != "" || (c.hints.forward || !c.hints.reply) && (isOriginalLine(c.lines[i].bare) || c.headerBlock(i)) {
+		return true
+	}
+	if !c.hints.forward {
+		return false
+	}
+	start, strong := c.attribution(i)
+	return strong && start >= 0
 }
 
 func (c *cutter) nextText(i int) int {
@@ -383,6 +393,13 @@ func (c *cutter) allBlank(from, to int) bool {
 // empty line.
 func (c *cutter) gather(class class) string {
 	var b strings.Builder
+	size := 0
+	for i := range c.lines {
+		if c.lines[i].class == class {
+			size += len(c.lines[i].text) + 1
+		}
+	}
+	b.Grow(size)
 	gap := false
 	blanks := 0
 	for i := range c.lines {
@@ -391,7 +408,7 @@ func (c *cutter) gather(class class) string {
 			gap = b.Len() > 0
 			continue
 		}
-		if strings.TrimFunc(l.text, unicode.IsSpace) == "" {
+		if l.isSpace() {
 			blanks++
 			continue
 		}
@@ -399,7 +416,7 @@ func (c *cutter) gather(class class) string {
 			if gap {
 				blanks = 1
 			}
-			b.WriteString(strings.Repeat("\n", min(blanks, 3)+1))
+			b.WriteString("\n\n\n\n"[:min(blanks, 3)+1])
 		}
 		gap, blanks = false, 0
 		b.WriteString(strings.TrimRight(l.text, " \t"))

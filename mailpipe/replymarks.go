@@ -133,8 +133,11 @@ func isSentLabel(s string) bool {
 
 // isOriginalLine tells "-----Mensaje original-----" and its kin.
 func isOriginalLine(s string) bool {
+	if !strings.HasPrefix(s, "--") && !strings.HasPrefix(s, "__") {
+		return false
+	}
 	inner := strings.Trim(s, "-—_=*:> \t")
-	if len(inner) == len(s) || len(inner) > 60 || !strings.HasPrefix(s, "--") && !strings.HasPrefix(s, "__") {
+	if len(inner) > 60 {
 		return false
 	}
 	return originalMarkers[strings.ToLower(inner)]
@@ -144,9 +147,14 @@ func isOriginalLine(s string) bool {
 var previousReplies = phraseSet("previous replies", "previous messages", "respuestas anteriores", "mensajes anteriores", "réponses précédentes", "frühere antworten", "respostas anteriores")
 
 // isDrawn tells a line of signs only.
-func isDrawn(s string) bool { return len(s) >= 2 && strings.Trim(s, "_-—=*") == "" }
+func isDrawn(s string) bool {
+	return len(s) >= 2 && mayBeDrawn(s[0]) && strings.Trim(s, "_-—=*") == ""
+}
+
+// mayBeDrawn tells the first octet of a drawn line.
+func mayBeDrawn(c byte) bool { return c == '_' || c == '-' || c == '=' || c == '*' || c == "—"[0] }
 
 // isRuler tells a line that is drawn only, long enough to be a program's.
 func isRuler(s string) bool {
-	return len(s) >= 5 && strings.Trim(s, "_-—=*") == ""
+	return len(s) >= 5 && mayBeDrawn(s[0]) && strings.Trim(s, "_-—=*") == ""
 }

@@ -104,7 +104,25 @@ func init() {
 		}
 		weekWords[w] = true
 	}
+	for kind, set := range map[wordKind]map[string]bool{verbWord: verbWords, loneVerb: loneVerbs, helperVerb: helperVerbs, asideWord: asideWords} {
+		for w := range set {
+			wordKinds[w] |= kind
+		}
+	}
 }
+
+// wordKind is what a word is in the line above a quote, as bits: findVerb looks
+// each word up but once.
+type wordKind byte
+
+const (
+	verbWord wordKind = 1 << iota
+	loneVerb
+	helperVerb
+	asideWord
+)
+
+var wordKinds = map[string]wordKind{}
 
 // nextWord returns the bounds of the next run of letters, digits and what stands
 // inside words from i on; start is len(s) when there is none.
@@ -115,7 +133,8 @@ func nextWord(s string, i int) (start, end int) {
 		if r >= utf8.RuneSelf {
 			r, n = utf8.DecodeRuneInString(s[i:])
 		}
-		inside := unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r) || start >= 0 && (r == '\'' || r == '’' || r == '-')
+		inside := r|0x20 >= 'a' && r|0x20 <= 'z' || r >= '0' && r <= '9' ||
+			r >= utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r)) || start >= 0 && (r == '\'' || r == '’' || r == '-')
 		if inside && start < 0 {
 			start = i
 		} else if !inside && start >= 0 {
@@ -139,14 +158,15 @@ func findVerb(text string) (found, last bool) {
 			break
 		}
 		word := lower(text[start:end])
-		if verbWords[word] || loneVerbs[word] {
+		kind := wordKinds[word]
+		if kind&(verbWord|loneVerb) != 0 {
 			last = verbEnding(text[end:])
-			if !aside && !objectAfter(text[end:]) && (last || !loneVerbs[word]) {
+			if !aside && !objectAfter(text[end:]) && (last || kind&loneVerb == 0) {
 				return true, last
 			}
 		}
-		if !helperVerbs[word] {
-			aside = asideWords[text[start:end]] // in lower case: Han and Lo are names
+		if kind&helperVerb == 0 {
+			aside = kind&asideWord != 0 && text[start:end] == word // in lower case: Han and Lo are names
 		}
 		i = end
 	}
