@@ -76,12 +76,22 @@ func cleanLine(s string, limit int) string {
 	return strings.TrimSpace(cutBytes(b.String(), limit))
 }
 
+// isAccented tells whether s begins with one of the visible signs from U+00A1 to
+// U+00FF, the letters of Western Europe among them, in two octets.
+func isAccented(s string) bool {
+	return len(s) > 1 && s[1]&0xC0 == 0x80 && (s[0] == 0xC3 || s[0] == 0xC2 && s[1] > 0xA0 && s[1] != 0xAD)
+}
+
 // cleanText makes body text of decoded text: LF line ends, plain spaces, no
 // control or invisible characters.
 func cleanText(s string) string {
 	plain := true
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < ' ' && c != '\n' && c != '\t' || c >= 0x7f {
+			if isAccented(s[i:]) {
+				i++
+				continue
+			}
 			plain = false
 			break
 		}

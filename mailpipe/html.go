@@ -1,7 +1,6 @@
 package mailpipe
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 
@@ -287,19 +286,19 @@ func (r *htmlRenderer) text(data []byte) {
 		}
 		return
 	}
-	for len(data) > 0 {
-		end := bytes.IndexAny(data, " \t\r\n\f")
+	for text := string(data); text != ""; {
+		end := 0
+		for end < len(text) && !isHTMLSpace(text[end]) {
+			end++
+		}
 		if end == 0 {
 			r.space = true
-			data = data[1:]
+			text = text[1:]
 			continue
 		}
-		word := data
-		if end > 0 {
-			word = data[:end]
-		}
-		data = data[len(word):]
-		if s := cleanText(string(word)); s != "" {
+		word := text[:end]
+		text = text[end:]
+		if s := cleanText(word); s != "" {
 			if strings.Trim(s, " \n") == "" { // &nbsp;
 				r.space = true
 				if !r.started || r.newlines > 0 {
@@ -311,6 +310,8 @@ func (r *htmlRenderer) text(data []byte) {
 		}
 	}
 }
+
+func isHTMLSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' }
 
 // blank keeps a line on which only &nbsp; stands: Outlook's empty line.
 func (r *htmlRenderer) blank() {

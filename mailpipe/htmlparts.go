@@ -1,7 +1,6 @@
 package mailpipe
 
 import (
-	"bytes"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -24,7 +23,7 @@ func readAttrs(z *html.Tokenizer) htmlAttrs {
 		case "class":
 			a.class = string(value)
 		case "style":
-			a.style = string(bytes.ToLower(bytes.ReplaceAll(value, []byte(" "), nil)))
+			a.style = lower(strings.ReplaceAll(string(value), " ", ""))
 		case "type":
 			a.typ = string(value)
 		case "href":
@@ -63,6 +62,8 @@ var quoteClasses = []string{
 	"moz-email-headers-table", "gmail_extra",
 }
 
+var quoteClassesIndex = indexed(quoteClasses)
+
 // restMarks stand in front of what is quoted, as an element of their own.
 var restMarks = map[string]bool{
 	"divRplyFwdMsg": true, "appendonsend": true, "OLK_SRC_BODY_SECTION": true, "stopSpelling": true, "stopspelling": true,
@@ -80,6 +81,9 @@ func (r *htmlRenderer) enterQuote(tag string, a *htmlAttrs, void bool) {
 		return
 	}
 	if a.class == "" || void || len(r.boxes) >= maxDepth {
+		return
+	}
+	if !quoteClassesIndex.in(a.class) {
 		return
 	}
 	for _, class := range quoteClasses {
