@@ -21,23 +21,29 @@ const notice = "En la Universidad del Valle Alto cuidamos los datos de las perso
 // them: then an agent's command with nothing but the notice under it is a command.
 func TestFooterLearned(t *testing.T) {
 	o := open(t)
-	close := func() (quoted string, out ticket.Outcome, m mail) {
+	close := func() (quoted string, m mail) {
 		n, _, notification := o.opened()
-		out = o.send(reply(notification, ana, "/cerrar\n\n"+notice))
-		_, entries := o.ticket(n)
-		return entries[len(entries)-1].Quoted, out, o.only(o.sent(), "laura@estudiantes.example")
+		o.send(reply(notification, ana, "/cerrar\n\n"+notice))
+		closed, entries := o.ticket(n)
+		if closed.Status != ticket.StatusClosed {
+			t.Fatalf("the ticket is %s", closed.Status)
+		}
+		for _, e := range entries {
+			quoted += e.Quoted
+		}
+		return quoted, o.only(o.sent(), "laura@estudiantes.example")
 	}
-	if _, out, m := close(); out.Event != ticket.EventAnswered || !strings.Contains(m.Text, "Valle Alto") {
-		t.Fatalf("%+v: nobody has learned the notice, and it is not in\n%s", out, m.Text)
+	if _, m := close(); !strings.Contains(m.Text, "Valle Alto") {
+		t.Fatalf("nobody has learned the notice, and it is not in\n%s", m.Text)
 	}
 	for i, who := range []string{"uno", "dos", "uno", "tres", "dos"} {
 		o.send(letter{from: who + "@privada.example", to: "pregrado@virtual.example", subject: "Consulta", text: fmt.Sprintf("Tengo la pregunta %d.\n\n%s", i, notice)})
 	}
 	o.sent()
 
-	quoted, out, m := close()
-	if out.Event != ticket.EventAnswered || strings.Contains(m.raw, "Valle") || m.row.Class != ticket.ClassConfirmation {
-		t.Errorf("%+v: the requester is sent\n%s", out, m.Text)
+	quoted, m := close()
+	if strings.Contains(m.Text, "Valle") || m.row.Class != ticket.ClassConfirmation {
+		t.Errorf("the requester is sent, as %s,\n%s", m.row.Class, m.Text)
 	}
 	if !strings.Contains(quoted, notice) {
 		t.Errorf("what was cut is not kept: %q", quoted)
