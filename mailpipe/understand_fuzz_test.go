@@ -99,6 +99,37 @@ func FuzzReply(f *testing.F) {
 	})
 }
 
+// FuzzForward: whatever stands in the header and the body of a forwarded mail, no
+// word of it or above it is lost, doubled or made up.
+func FuzzForward(f *testing.F) {
+	f.Add("Para su información.", "De: X <x@y.example>\nDate: lun, 3 mar 2025 a las 10:12\nSubject: s\nTo: <z@y.example>", "Hola")
+	f.Add("", "From: \"X, Y\" <x@y.example>\nSent: Monday\nTo: a@b.example; c@d.example\nCc: e\n f\nSubject: RE: s", "> cita\n\n-- \nX")
+	f.Add("a\n\nb", "El 3/3/2025 a las 10:12, X escribió:", "De: otro\nAsunto: dos")
+	f.Fuzz(func(t *testing.T, above, header, body string) {
+		for _, mark := range []string{"---------- Forwarded message ---------", "-----Mensaje original-----", "Inicio del mensaje reenviado:\n"} {
+			text := above + "\n\n" + mark + "\n" + header + "\n\n" + body
+			if !utf8.ValidString(text) {
+				return
+			}
+			text = cleanText(text)
+			c := cutReply(text, replyHints{forward: true})
+			forwarded := ""
+			if c.forwarded != nil {
+				forwarded = c.forwarded.Text
+				if c := c.forwarded.From; strings.ContainsAny(c.Addr+c.Name+" ", "\r\n\x00") {
+					t.Errorf("the sender is %q", c)
+				}
+			}
+			if missing := missingWord(text, c.reply, c.quoted, c.signature, forwarded); missing != "" {
+				t.Errorf("%q is lost: %+v", missing, c)
+			}
+			if extra := missingWord(c.reply+"\n"+c.quoted+"\n"+c.signature+"\n"+forwarded, text); extra != "" {
+				t.Errorf("%q is made up or doubled: %+v", extra, c)
+			}
+		}
+	})
+}
+
 // FuzzAddress: what net/mail can read is read as the same addresses; nothing
 // else panics or yields control characters.
 func FuzzAddress(f *testing.F) {
