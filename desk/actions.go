@@ -301,6 +301,10 @@ func (o *orders) spam(c ticket.Command) error {
 		return o.no(c, "no.together")
 	}
 	o.status, o.silent, o.ticket.Spam = ticket.StatusClosed, true, true
+	if o.ticket.Behalf != 0 { // who is named as the requester may have written nothing
+		o.did("did.closed")
+		return nil
+	}
 	if person.Blocked.IsZero() {
 		person.Blocked, o.blocked = o.now, true
 		o.touch(person)

@@ -140,10 +140,7 @@ func isGone(r ticket.BouncedRecipient) bool {
 func (p *planner) tellUndelivered(person *ticket.Person, why string) error {
 	topic := p.topicOf(p.ticket)
 	table := p.setting.Table
-	agents := topic.Agents()
-	if a := table.Agent(p.ticket.Assignee); a != nil {
-		agents = append(agents[:0:0], a)
-	}
+	agents := p.audience()
 	if table.AgentByAddress(person.Address.Addr) != nil {
 		agents = table.Operators()
 	}

@@ -194,20 +194,22 @@ func (o *orders) ticketNamed(c ticket.Command, number string) (*ticket.Ticket, e
 	return found, nil
 }
 
-// maySee tells whether the agent may look at a ticket: it is theirs, or they take
+// maySee tells whether the agent may look at a ticket.
+func (o *orders) maySee(t *ticket.Ticket) bool { return t.ID == o.ticket.ID || o.sees(o.who.agent, t) }
+
+// sees tells whether an agent may look at a ticket: it is theirs, or they take
 // part in it, or it is of a topic that they staff and their role allows it.
-func (o *orders) maySee(t *ticket.Ticket) bool {
-	agent := o.who.agent
-	topic := o.topicOf(t)
-	if t.Assignee == agent.ID || t.ID == o.ticket.ID || agent.Role == routing.RoleAdministrator {
+func (p *planner) sees(agent *routing.Agent, t *ticket.Ticket) bool {
+	topic := p.topicOf(t)
+	if t.Assignee == agent.ID || agent.Role == routing.RoleAdministrator {
 		return true
 	}
 	for _, id := range t.Referred {
-		if id == agent.ID || inTeam(o.setting.Table.Team(id), agent) {
+		if id == agent.ID || inTeam(p.setting.Table.Team(id), agent) {
 			return true
 		}
 	}
-	return (agent.Staffs(topic) || inTeam(o.setting.Table.Team(t.Team), agent)) && agent.May(ticket.MaySee, topic)
+	return (agent.Staffs(topic) || inTeam(p.setting.Table.Team(t.Team), agent)) && agent.May(ticket.MaySee, topic)
 }
 
 func inTeam(team *routing.Team, agent *routing.Agent) bool {

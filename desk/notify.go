@@ -1,40 +1,18 @@
 package desk
 
 import (
-	"slices"
-
 	"buzon/routing"
 	"buzon/ticket"
 )
 
-// tellAgents writes to whoever has the ticket: the assignee, or else the topic's
-// team, or else the operators. It returns the ids of those who were told.
+// tellAgents writes to whoever has the ticket, and to those who were brought in:
+// see audience. It returns the ids of those who were told.
 func (p *planner) tellAgents(topic *routing.Topic, template, text string, edit func(*letter)) ([]string, error) {
-	table := p.setting.Table
-	agents := topic.Agents()
-	if team := table.Team(p.ticket.Team); team != nil {
-		agents = team.Members
-	}
-	assignee := table.Agent(p.ticket.Assignee)
-	if assignee != nil {
-		agents = []*routing.Agent{assignee}
-	} else if topic.Agent != nil && p.ticket.Team == "" {
-		agents = nil // its only agent is the requester
-	}
+	assignee := p.setting.Table.Agent(p.ticket.Assignee)
 	var told []string
-	for _, agent := range agents {
-		if slices.Contains(agent.Addresses, p.m.From.Key()) {
-			continue // nobody is told of what they wrote
-		}
+	for _, agent := range p.audience() {
 		told = append(told, agent.ID)
-	}
-	if len(told) == 0 {
-		for _, agent := range table.Operators() {
-			told = append(told, agent.ID)
-		}
-	}
-	for _, id := range told {
-		if err := p.tellAgent(table.Agent(id), topic, template, text, assignee != nil && assignee.ID == id); err != nil {
+		if err := p.tellAgent(agent, topic, template, text, agent == assignee); err != nil {
 			return nil, err
 		}
 		if edit != nil {

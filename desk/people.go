@@ -21,6 +21,9 @@ func (o *orders) assignTo(c ticket.Command) error {
 	if err != nil {
 		return err
 	}
+	if o.isRequester(to.agent) {
+		return o.no(c, "no.requester") // nobody answers their own request
+	}
 	o.give(to)
 	o.did("did.assigned", to.name())
 	title := "title.assigned"
@@ -84,7 +87,7 @@ func (o *orders) transfer(c ticket.Command) error {
 	switch {
 	case topic.Team != nil:
 		t.Team = topic.Team.ID
-	default:
+	case !o.isRequester(topic.Agent) && !o.isAway(topic.Agent):
 		t.Assignee = topic.Agent.ID
 	}
 	if t.Status == ticket.StatusOpen && !t.DueFixed && topic.ReplyWithin > 0 {
@@ -245,7 +248,7 @@ func (o *orders) requesterIs(c ticket.Command) error {
 // tellParty writes to agents that the ticket is now theirs too, and to the
 // operators when all of them are away.
 func (o *orders) tellParty(agents []*routing.Agent, title string, args []string, reason string) error {
-	present := slices.DeleteFunc(slices.Clone(agents), o.isAway)
+	present := slices.DeleteFunc(slices.Clone(agents), func(a *routing.Agent) bool { return o.isAway(a) || o.isRequester(a) })
 	if len(present) == 0 {
 		present = o.setting.Table.Operators()
 	}
@@ -260,7 +263,7 @@ func (o *orders) tellEach(agents []*routing.Agent, title string, args []string, 
 		return err
 	}
 	for _, agent := range agents {
-		if agent == o.who.agent {
+		if agent == o.who.agent || o.isRequester(agent) {
 			continue
 		}
 		person, err := o.agentPerson(agent)
@@ -289,7 +292,7 @@ func (p *planner) isAway(agent *routing.Agent) bool {
 // tellNote sends a note on to the others who have the ticket.
 func (o *orders) tellNote() error {
 	for _, agent := range o.involved() {
-		if agent == o.who.agent || o.isAway(agent) {
+		if agent == o.who.agent || o.isAway(agent) || o.isRequester(agent) {
 			continue
 		}
 		person, err := o.agentPerson(agent)

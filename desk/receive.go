@@ -298,16 +298,24 @@ func (p *planner) understood() error {
 
 // person handles what a person wrote, by what ties it to a ticket.
 func (p *planner) person(ev evidence) error {
-	switch who, err := p.identify(ev); {
-	case err != nil:
+	who, err := p.identify(ev)
+	if err != nil {
 		return err
+	}
+	switch {
 	case who.hold != "":
 		return p.hold(ev, who)
 	case who.agent != nil:
 		return p.answer(ev, who)
-	case ev.ticket != nil && who.joins:
-		return p.reply(ev, who)
-	default:
+	}
+	if q, ok := p.asksState(); ok && !p.isBlocked(who) {
+		return p.askedState(q)
+	}
+	if ev.ticket == nil || !who.joins {
 		return p.request(ev)
 	}
+	if c, ok := p.wished(ev, who); ok {
+		return p.obey(ev, who, c)
+	}
+	return p.reply(ev, who)
 }

@@ -66,7 +66,7 @@ func (d *Desk) remind(ctx context.Context, id ticket.ID) (int, error) {
 		}
 		p := &planner{desk: d, tx: tx, setting: s, m: &ticket.Message{}, change: c}
 		topic := p.topicOf(t)
-		for _, agent := range agentsOf(s.Table, t) {
+		for _, agent := range p.audience() {
 			person, err := p.agentPerson(agent)
 			if err != nil {
 				return nil, err

@@ -13,7 +13,8 @@ func (p *planner) reply(ev evidence, who sender) error {
 	table := p.setting.Table
 	t := p.take(ev.ticket)
 	limit := table.Config.Desk.ReopenWithin
-	if t.Status == ticket.StatusClosed && !p.m.Courtesy && p.now.After(t.Closed.Add(asDuration(limit))) {
+	blocked := p.isBlocked(who)
+	if t.Status == ticket.StatusClosed && !p.m.Courtesy && !blocked && p.now.After(t.Closed.Add(asDuration(limit))) {
 		p.ticket, p.revision = nil, 0
 		p.fact("not reopened", ticket.LogReason, "it was closed too long ago; a linked ticket is opened")
 		return p.request(ev)
@@ -47,8 +48,8 @@ func (p *planner) reply(ev evidence, who sender) error {
 	p.change.outcome = p.outcome(ticket.EventReplied, evidenceNames[ev.by])
 	p.fact("replied", ticket.LogFrom, ticket.Domain(p.m.From.Addr), ticket.LogReason, "known by "+evidenceNames[ev.by])
 
-	if p.m.Courtesy {
-		p.fact("told nobody", ticket.LogReason, "it is only a courtesy")
+	if p.m.Courtesy || blocked {
+		p.fact("told nobody", ticket.LogReason, map[bool]string{true: "the sender is blocked", false: "it is only a courtesy"}[blocked])
 		return nil
 	}
 	reopened := false

@@ -8,13 +8,15 @@ import (
 
 	"buzon/routing"
 	"buzon/store"
+	"buzon/templates"
 	"buzon/ticket"
 )
 
 // request opens a ticket.
 func (p *planner) request(ev evidence) error {
 	decision := p.setting.Table.Match(routing.Input{Account: p.m.Envelope.Account, Group: p.m.Group, Targets: p.m.TargetAddresses()})
-	requester, err := p.personFor(p.m.From)
+	from := p.opening()
+	requester, err := p.personFor(from.from)
 	if err != nil {
 		return err
 	}
@@ -25,7 +27,7 @@ func (p *planner) request(ev evidence) error {
 	topic := decision.Topic
 	t := &ticket.Ticket{
 		ID:        id,
-		Subject:   requestSubject(p.m, p.language(topic, requester)),
+		Subject:   requestSubject(from, p.language(topic, requester)),
 		Topic:     topic.ID,
 		Status:    ticket.StatusOpen,
 		Language:  p.language(topic, requester),
@@ -34,7 +36,7 @@ func (p *planner) request(ev evidence) error {
 	}
 	p.ticket = t
 	p.placeholder = p.desk.nonce(12)
-	p.assign(t, decision)
+	p.assign(t, decision, from.from)
 	if topic.ReplyWithin > 0 && !p.m.Envelope.Backlog {
 		t.Owe(p.now.Add(topic.ReplyWithin))
 	}
@@ -43,13 +45,10 @@ func (p *planner) request(ev evidence) error {
 	}
 	t.Linked = append(t.Linked, ev.cited...)
 
-	text := ticket.StripTokens(p.m.Text)
-	if strings.TrimSpace(text) == "" {
-		text = p.m.Subject // some people write the whole request in the subject
-	}
 	p.entry(&ticket.Entry{
 		Kind: ticket.EntryRequest, Author: requester.ID, AuthorName: requester.Address.Name, Role: ticket.RoleRequester,
-		Text: text, Archive: p.m.Archive, MessageID: p.m.MessageID, Files: p.m.Attachments, Verdict: p.m.Kind,
+		Text: from.text, Archive: p.m.Archive, MessageID: p.m.MessageID, Files: p.m.Attachments, Verdict: p.m.Kind,
+		Unverified: from.unverified,
 	})
 	p.event(ticket.Event{Kind: ticket.EventTicketed, Entry: 1, Person: requester.ID, Detail: topic.ID})
 	p.change.outcome = p.outcome(ticket.EventTicketed, topic.ID)
@@ -57,31 +56,64 @@ func (p *planner) request(ev evidence) error {
 	p.fact("routed", ticket.LogTopic, topic.ID, ticket.LogAgent, t.Assignee, ticket.LogReason, strings.Join(decision.Reasons, "; "))
 
 	part := t.Join(requester.ID, ticket.RoleRequester)
-	part.Note(p.m.MessageID)
+	if from.agent != nil {
+		if err := p.noteBehalf(from); err != nil {
+			return err
+		}
+	} else {
+		part.Note(p.m.MessageID)
+		if !requester.Blocked.IsZero() {
+			return p.silence()
+		}
+	}
 	if p.m.Envelope.Backlog {
 		p.fact("told nobody", ticket.LogReason, "it was in the mailbox before the desk first looked")
 		return nil
 	}
-	if err := p.confirm(topic, requester, text); err != nil {
+	return p.tellOfRequest(from, topic, requester)
+}
+
+// tellOfRequest confirms a new ticket to its requester and tells the agents.
+func (p *planner) tellOfRequest(from opening, topic *routing.Topic, requester *ticket.Person) error {
+	if from.unverified {
+		p.fact("not confirmed", ticket.LogReason, "nothing vouches for the agent who opened it")
+	} else if err := p.confirm(topic, requester); err != nil {
 		return err
 	}
-	told, err := p.tellAgents(topic, "notification", text, nil)
+	open, err := p.alreadyOpen(requester)
 	if err != nil {
 		return err
 	}
-	return p.referTo(p.otherTopics(topic), told, text)
+	told, err := p.tellAgents(topic, "notification", from.text, func(l *letter) {
+		l.data.Unverified = from.unverified
+		if from.note != "" {
+			l.data.Thread = []templates.Item{{When: p.setting.local(p.now), Author: from.agent.Name, Kind: string(ticket.EntryNote), Text: from.note}}
+		}
+		p.offerMerge(l, topic, open)
+	})
+	if err != nil {
+		return err
+	}
+	if from.agent != nil {
+		told = append(told, from.agent.ID)
+		if err := p.tellBehalf(from, topic, requester); err != nil {
+			return err
+		}
+	}
+	return p.referTo(p.otherTopics(topic), told, from.text)
 }
 
 // assign gives the ticket to the agent or the team that the decision names; but
 // mail to postmaster (RFC 5321, section 4.5.1) to the first operator, and to
-// nobody what the agent wrote: the operators look after that.
-func (p *planner) assign(t *ticket.Ticket, decision routing.Decision) {
+// nobody what the agent asks for, or what comes while the agent is away: the
+// operators look after that.
+func (p *planner) assign(t *ticket.Ticket, decision routing.Decision, requester ticket.Address) {
 	switch {
 	case decision.Where == "catch-all" && p.toPostmaster():
 		t.Assignee = p.setting.Table.Operators()[0].ID
 	case decision.Team != nil:
 		t.Team = decision.Team.ID
-	case !slices.Contains(decision.Agent.Addresses, p.m.From.Key()):
+	case !slices.Contains(decision.Agent.Addresses, requester.Key()) && !p.isAway(decision.Agent):
 		t.Assignee = decision.Agent.ID
 	}
 }
@@ -97,7 +129,7 @@ const bounceRest = 7 * 24 * time.Hour
 
 // confirm tells the requester that the request has arrived, unless a machine
 // must not answer it.
-func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person, text string) error {
+func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person) error {
 	reason := ""
 	switch {
 	case !p.m.AutoReplyAllowed:
@@ -118,6 +150,7 @@ func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person, text s
 		requester.Consent = p.now
 		p.touch(requester)
 	}
+	l.offer("status", ticket.CommandStatus)
 	p.noted = append(p.noted, requester.Address.Key())
 	return nil
 }
@@ -227,15 +260,15 @@ const subjectWords = 8
 
 // requestSubject is the mail's subject without tags; without one, it says so and
 // gives the first words.
-func requestSubject(m *ticket.Message, lang string) string {
-	if s := ticket.WithoutTags(m.Subject); s != "" {
+func requestSubject(o opening, lang string) string {
+	if s := ticket.WithoutTags(o.subject); s != "" {
 		return s
 	}
 	none := "(sin asunto)"
 	if lang == "en" {
 		none = "(no subject)"
 	}
-	words := strings.Fields(ticket.StripTokens(m.Text))
+	words := strings.Fields(o.text)
 	if len(words) > subjectWords {
 		words = append(words[:subjectWords:subjectWords], "…")
 	}

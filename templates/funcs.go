@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -15,6 +16,7 @@ type words struct {
 	days, months []string
 	date         string // day of the week, day, month, year, hour, minute
 	greeting     string
+	names        []string // what the language is called, folded
 	status       map[string]string
 	kind         map[string]string
 }
@@ -25,6 +27,7 @@ var languages = map[string]words{
 		months:   []string{"enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"},
 		date:     "%s %d de %s de %d, %02d:%02d",
 		greeting: "Hola",
+		names:    []string{"espanol", "castellano", "spanish"},
 		status:   map[string]string{"open": "abierta", "waiting": "en espera de su respuesta", "resolved": "resuelta", "closed": "cerrada"},
 		kind:     map[string]string{"request": "solicitud", "reply": "respuesta de quien la hizo", "answer": "respuesta enviada", "note": "nota interna", "event": "suceso"},
 	},
@@ -33,6 +36,7 @@ var languages = map[string]words{
 		months:   []string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
 		date:     "%s %d %s %d, %02d:%02d",
 		greeting: "Hello",
+		names:    []string{"ingles", "english"},
 		status:   map[string]string{"open": "open", "waiting": "waiting for your reply", "resolved": "resolved", "closed": "closed"},
 		kind:     map[string]string{"request": "request", "reply": "reply of the requester", "answer": "answer sent", "note": "internal note", "event": "event"},
 	},
@@ -72,6 +76,22 @@ func (w words) greet(name string) string {
 
 // LongDate writes a time in words, in its own zone, with the hour.
 func LongDate(lang string, t time.Time) string { return languages[baseLanguage(lang)].longDate(t) }
+
+// StatusWord puts a ticket's status into words, as requesters read it.
+func StatusWord(lang, status string) string {
+	return inWords(languages[baseLanguage(lang)].status, status)
+}
+
+// LanguageNamed returns the language that a folded word names, in either of the
+// languages: ingles, english, en.
+func LanguageNamed(word string) (lang string, ok bool) {
+	for lang, w := range languages {
+		if word == lang || slices.Contains(w.names, word) {
+			return lang, true
+		}
+	}
+	return "", false
+}
 
 // LongDay is LongDate without the hour.
 func LongDay(lang string, t time.Time) string {

@@ -43,6 +43,7 @@ type Ticket struct {
 	Status    Status   `json:"status"`
 	Language  string   `json:"language"`
 	Requester PersonID `json:"requester"`
+	Behalf    PersonID `json:"behalf,omitempty"` // the agent who opened it in the requester's name; zero: nobody
 
 	Priority Priority          `json:"priority,omitempty"`
 	Labels   []string          `json:"labels,omitempty"` // folded, sorted
