@@ -45,11 +45,21 @@ func TestStateByMail(t *testing.T) {
 	}{
 		{"the confirmation's link", func(c mail) letter { return reply(c, laura, "/estado") }},
 		{"a full stop", func(c mail) letter { return reply(c, laura, ".Estado") }},
-		{"a new mail", func(mail) letter { return letter{from: laura, to: "posgrado@virtual.example", subject: "Estado 003181"} }},
-		{"accents and case", func(mail) letter { return letter{from: laura, to: "posgrado@virtual.example", subject: "ESTÁDO #3181"} }},
-		{"a tag", func(mail) letter { return letter{from: laura, to: "pregrado@virtual.example", subject: "RE: estado [#003181]"} }},
-		{"the number in the text", func(mail) letter { return letter{from: laura, to: "pregrado@virtual.example", subject: "estado", text: "3181"} }},
-		{"said twice", func(mail) letter { return letter{from: laura, to: "pregrado@virtual.example", subject: "estado 3181", text: "/estado 3181"} }},
+		{"a new mail", func(mail) letter {
+			return letter{from: laura, to: "posgrado@virtual.example", subject: "Estado 003181"}
+		}},
+		{"accents and case", func(mail) letter {
+			return letter{from: laura, to: "posgrado@virtual.example", subject: "ESTÁDO #3181"}
+		}},
+		{"a tag", func(mail) letter {
+			return letter{from: laura, to: "pregrado@virtual.example", subject: "RE: estado [#003181]"}
+		}},
+		{"the number in the text", func(mail) letter {
+			return letter{from: laura, to: "pregrado@virtual.example", subject: "estado", text: "3181"}
+		}},
+		{"said twice", func(mail) letter {
+			return letter{from: laura, to: "pregrado@virtual.example", subject: "estado 3181", text: "/estado 3181"}
+		}},
 	} {
 		t.Run(ask.name, func(t *testing.T) {
 			o := open(t)

@@ -1,0 +1,166 @@
+package desk_test
+
+import (
+	"strings"
+	"testing"
+
+	"buzon/ticket"
+)
+
+const anaPass = "Authentication-Results: mx.virtual.example; dmarc=pass header.from=privada.example"
+
+// forwarded is what an agent's mail program makes of a requester's mail.
+func forwarded(words string) letter {
+	return letter{from: ana, to: "posgrado@virtual.example", subject: "RV: Clave de Turnitin", text: words + `
+
+---------- Forwarded message ---------
+De: Marta Gil <marta@estudiantes.example>
+Date: lun, 23 nov 2026 a las 9:12
+Subject: Clave de Turnitin
+To: <ana@privada.example>
+
+
+Buenos días. No recuerdo mi clave de Turnitin.
+
+Marta`}
+}
+
+func TestForwardIn(t *testing.T) {
+	for _, vouched := range []bool{true, false} {
+		o := open(t)
+		l := forwarded("Beto, ¿puedes verlo? Es de posgrado.")
+		if vouched {
+			l.headers, l.envelope = []string{anaPass}, byIMAP(1)
+		}
+		out := o.send(l)
+		if out.Event != ticket.EventTicketed {
+			t.Fatalf("outcome %+v", out)
+		}
+		got, entries := o.ticket(out.Number)
+		if got.Requester != o.person("marta@estudiantes.example").ID || got.Subject != "Clave de Turnitin" || got.Topic != "posgrado" {
+			t.Errorf("ticket %+v", got)
+		}
+		if len(entries) != 2 || entries[0].Kind != ticket.EntryRequest || entries[1].Kind != ticket.EntryNote {
+			t.Fatalf("entries %+v", entries)
+		}
+		if !strings.HasPrefix(entries[0].Text, "Buenos días.") || strings.Contains(entries[0].Text, "Beto") || !strings.Contains(entries[1].Text, "Beto, ¿puedes verlo?") {
+			t.Errorf("texts %q, %q", entries[0].Text, entries[1].Text)
+		}
+		if entries[0].Unverified == vouched {
+			t.Errorf("vouched %t: entry %+v", vouched, entries[0])
+		}
+		mails := o.sent()
+		toBeto := o.only(mails, "beto@privada.example")
+		if !strings.Contains(toBeto.Text, "No recuerdo mi clave") || !strings.Contains(toBeto.Text, "puedes verlo") ||
+			strings.Contains(toBeto.Text, "no se pudo comprobar") == vouched {
+			t.Errorf("vouched %t: notification:\n%s", vouched, toBeto.Text)
+		}
+		transcript := o.only(mails, "ana@privada.example")
+		if !strings.Contains(transcript.Text, "Se abrió la solicitud "+out.Number.String()+" a nombre de Marta Gil") {
+			t.Errorf("transcript:\n%s", transcript.Text)
+		}
+		if vouched {
+			m := o.only(mails, "marta@estudiantes.example")
+			if strings.Contains(m.raw, "Beto") || strings.Contains(m.raw, "privada.example") {
+				t.Errorf("the confirmation tells of the agents:\n%s", m.raw)
+			}
+		}
+		if want := map[bool]int{true: 3, false: 2}[vouched]; len(mails) != want {
+			t.Errorf("vouched %t: sent %v", vouched, addressees(mails))
+		}
+		// An answer reaches the requester, and the note never does.
+		o.send(reply(toBeto, "Beto Sanz <beto@privada.example>", "Hola, Marta: es su documento."))
+		answer := o.only(o.sent(), "marta@estudiantes.example")
+		if strings.Contains(answer.raw, "puedes verlo") || strings.Contains(answer.raw, "privada.example") || strings.Contains(answer.raw, "m1@cliente.example") {
+			t.Errorf("answer:\n%s", answer.raw)
+		}
+	}
+}
+
+// What was opened in someone's name is taken back without blaming them.
+func TestBehalfIsTakenBack(t *testing.T) {
+	o := open(t)
+	out := o.send(forwarded("Mírenlo."))
+	transcript := o.only(o.sent(), "ana@privada.example")
+	o.send(reply(transcript, ana, "/spam"))
+	got, _ := o.ticket(out.Number)
+	if got.Status != ticket.StatusClosed || !got.Spam {
+		t.Errorf("ticket %+v", got)
+	}
+	if !o.person("marta@estudiantes.example").Blocked.IsZero() {
+		t.Error("the requester is blocked, and wrote nothing")
+	}
+	for _, m := range o.sent() {
+		if m.row.To == "marta@estudiantes.example" {
+			t.Errorf("the requester was told:\n%s", m.Text)
+		}
+	}
+}
+
+func TestOpenedForSomeone(t *testing.T) {
+	for _, first := range []string{"/para marta@estudiantes.example", "/for Marta Gil <marta@estudiantes.example>", ".para marta@estudiantes.example"} {
+		o := open(t)
+		out := o.send(letter{
+			from: ana, to: "pregrado@virtual.example", subject: "Matrícula por teléfono", text: first + "\n\nLlamó porque no puede matricular Física.",
+			headers: []string{anaPass}, envelope: byIMAP(1),
+		})
+		got, entries := o.ticket(out.Number)
+		if got.Requester != o.person("marta@estudiantes.example").ID || got.Assignee != "ana" || got.Subject != "Matrícula por teléfono" {
+			t.Errorf("%s: ticket %+v", first, got)
+		}
+		if len(entries) != 1 || entries[0].Text != "Llamó porque no puede matricular Física." || entries[0].Unverified {
+			t.Errorf("%s: entries %+v", first, entries)
+		}
+		mails := o.sent()
+		o.only(mails, "marta@estudiantes.example")
+		transcript := o.only(mails, "ana@privada.example")
+		if len(mails) != 2 {
+			t.Errorf("%s: sent %v", first, addressees(mails))
+		}
+		o.send(reply(transcript, ana, "Hola, Marta: ya puede."))
+		o.only(o.sent(), "marta@estudiantes.example")
+	}
+}
+
+// Whoever writes an agent's address into From gets nobody written to but agents.
+func TestForgedBehalf(t *testing.T) {
+	fail := "Authentication-Results: mx.virtual.example; dmarc=fail header.from=privada.example"
+	for name, headers := range map[string][]string{
+		"none": nil, "a failed one": {fail}, "another server's": {strings.Replace(anaPass, "mx.virtual", "mx.otra", 1)}, "one below": {fail, anaPass},
+	} {
+		o := open(t)
+		out := o.send(letter{
+			from: ana, to: "posgrado@virtual.example", subject: "Gane dinero", text: "/para victima@otra.example\nCompre.",
+			headers: headers, envelope: byIMAP(1),
+		})
+		if _, entries := o.ticket(out.Number); !entries[0].Unverified {
+			t.Errorf("%s: entry %+v", name, entries[0])
+		}
+		for _, m := range o.sent() {
+			if !strings.HasSuffix(m.row.To, "@privada.example") {
+				t.Errorf("%s: %s was written to", name, m.row.To)
+			}
+		}
+	}
+}
+
+// A mail that only looks like it is an ordinary one.
+func TestNotOnBehalf(t *testing.T) {
+	for name, l := range map[string]letter{
+		"a requester's forward":   {from: laura, subject: "Fwd: Clave", text: forwarded("Miren.").text},
+		"a requester's command":   {from: laura, subject: "Ayuda", text: "/para marta@estudiantes.example\nHola."},
+		"an address of the desk":  {from: ana, subject: "Ayuda", text: "/para posgrado@virtual.example\nHola."},
+		"their own address":       {from: ana, subject: "Ayuda", text: "/para ana.ruiz@virtual.example\nHola."},
+		"no address":              {from: ana, subject: "Ayuda", text: "/para Marta\nHola."},
+		"another agent's forward": {from: ana, subject: "Fwd: Clave", text: strings.ReplaceAll(forwarded("Miren.").text, "marta@estudiantes", "beto@privada")},
+	} {
+		o := open(t)
+		l.to = "posgrado@virtual.example"
+		out := o.send(l)
+		got, entries := o.ticket(out.Number)
+		from := strings.TrimSuffix(l.from[strings.Index(l.from, "<")+1:], ">")
+		if got.Behalf != 0 || got.Requester != o.person(from).ID || len(entries) != 1 {
+			t.Errorf("%s: ticket %+v", name, got)
+		}
+	}
+}
