@@ -17,8 +17,14 @@ func (p *planner) audience() []*routing.Agent {
 	if author := table.AgentByAddress(p.m.From.Addr); author != nil && author.ID == p.ticket.Assignee && !p.isRequester(author) {
 		return agents // whoever wrote has it, and knows
 	}
-	if team := p.teamOf(p.ticket); len(agents) == 0 && team != nil {
-		agents = p.others(team.Members)
+	if has := table.Agent(p.ticket.Assignee); has != nil && !slices.Contains(agents, has) {
+		if team := p.teamOf(p.ticket); team != nil { // who has it is away
+			for _, member := range p.others(team.Members) {
+				if !slices.Contains(agents, member) {
+					agents = append(agents, member)
+				}
+			}
+		}
 	}
 	if len(agents) == 0 {
 		agents = p.others(table.Operators())

@@ -214,7 +214,7 @@ func (d *Desk) log(c *change, m *ticket.Message) {
 		if agent := d.Table().AgentByAddress(l.out.To); agent != nil {
 			to = []any{ticket.LogAgent, agent.ID}
 		}
-		log.Info("queued", append(to, ticket.LogOutbox, l.out.ID, ticket.LogClass, l.out.Class)...)
+		log.Info("queued", append(to, ticket.LogOutbox, l.out.ID, ticket.LogClass, l.out.Class, ticket.LogTemplate, l.template)...)
 	}
 }
 

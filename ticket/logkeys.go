@@ -17,6 +17,7 @@ const (
 	LogAgent     = "agent"
 	LogOutbox    = "outbox" // outbox row
 	LogClass     = "class"
+	LogTemplate  = "template"
 	LogSmarthost = "smarthost" // name; absent: the one of [outgoing]
 	LogReason    = "reason"
 	LogError     = "error"

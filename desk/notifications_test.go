@@ -1,0 +1,458 @@
+package desk_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"buzon/desk"
+	"buzon/routing"
+	"buzon/templates"
+	"buzon/ticket"
+)
+
+// stage is a ticket of a team in which everybody takes part whom the table of
+// docs/notifications.md names.
+type stage struct {
+	*office
+	log          *bytes.Buffer
+	n            ticket.Number
+	confirmation mail // to Laura, the requester
+	toPrima      mail // an answer to the collaborator
+	toAna        mail // the assignee's notification
+	toBeto       mail // of the team
+	roles        map[string]string
+}
+
+const (
+	beto  = "Beto Sanz <beto@privada.example>"
+	prima = "Prima <prima@familia.example>"
+	amigo = "Amigo <amigo@otra.example>"
+)
+
+// company is the test's configuration with more agents: Rita, who is referred to
+// tickets, and Dora, who is of the team and away.
+func company(t *testing.T) *routing.Table {
+	t.Helper()
+	more := strings.Replace(configuration, `members = ["beto", "ana"]`, `members = ["beto", "ana", "dora"]`, 1) + `
+[[agent]]
+id = "rita"
+name = "Rita Gil"
+addresses = ["rita@privada.example"]
+[[agent]]
+id = "dora"
+name = "Dora Paz"
+addresses = ["dora@privada.example"]
+[[topic]]
+id = "cursos"
+name = "Cursos"
+addresses = ["cursos@virtual.example"]
+agent = "rita"
+[[topic]]
+id = "avisos"
+name = "Avisos"
+addresses = ["avisos@virtual.example"]
+agent = "olga"
+`
+	more = strings.Replace(more, "automatic_per_hour = 3", "automatic_per_hour = 100", 1)
+	table, err := routing.Parse("test.toml", []byte(more))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+func enter(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{office: open(t), log: new(bytes.Buffer)}
+	tmpl, err := templates.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.desk.Use(desk.Setting{Table: company(t), Templates: tmpl})
+	s.desk.Log = slog.New(slog.NewJSONHandler(s.log, nil))
+	s.roles = map[string]string{
+		lauraAddr: "requester", "prima@familia.example": "collaborators", "amigo@otra.example": "third party",
+		"ana@privada.example": "assignee", "beto@privada.example": "team", "dora@privada.example": "away",
+		"rita@privada.example": "referred", "olga@privada.example": "operators",
+	}
+	return s
+}
+
+// away has an agent say that they are.
+func (s *stage) away(agent, addr string) {
+	s.t.Helper()
+	s.send(letter{from: "Uno <uno@estudiantes.example>", to: "posgrado@virtual.example", subject: "Uno", text: "Hola."})
+	notification := s.only(s.sent(), addr)
+	s.send(reply(notification, agent, "/ausente 20/12"))
+	s.send(reply(notification, agent, "/cerrar"))
+	s.sent()
+	s.pass(time.Hour)
+}
+
+// assigned opens the ticket, which Ana takes, with Rita and Prima in it.
+func assigned(t *testing.T) *stage {
+	t.Helper()
+	s := enter(t)
+	s.away("Dora Paz <dora@privada.example>", "dora@privada.example")
+	out := s.send(letter{from: laura, to: "posgrado@virtual.example", subject: "No abre el aula", text: "No me abre el aula.", id: "laura1@estudiantes.example"})
+	s.n = out.Number
+	mails := s.sent()
+	s.confirmation, s.toAna, s.toBeto = s.only(mails, lauraAddr), s.only(mails, "ana@privada.example"), s.only(mails, "beto@privada.example")
+	s.send(reply(s.toAna, ana, "/tomar\n/referir rita\n/copiar prima@familia.example"))
+	s.sent()
+	s.send(reply(s.toAna, ana, "Lo reviso."))
+	s.toPrima = s.only(s.sent(), "prima@familia.example")
+	s.send(reply(s.confirmation, laura, "Bueno, espero."))
+	s.sent()
+	s.pass(time.Hour)
+	return s
+}
+
+// told lists who was told since the last look, and with which template.
+func (s *stage) told() []string {
+	s.t.Helper()
+	template := map[uint64]string{}
+	for line := range strings.Lines(s.log.String()) {
+		var fact struct {
+			Msg, Template string
+			Outbox        uint64
+		}
+		if err := json.Unmarshal([]byte(line), &fact); err != nil {
+			s.t.Fatal(err)
+		}
+		if fact.Msg == "queued" {
+			template[fact.Outbox] = fact.Template
+		}
+	}
+	var told []string
+	once := map[string]bool{}
+	for _, m := range s.sent() {
+		key := m.row.To + " " + template[m.row.ID]
+		if once[key] {
+			s.t.Errorf("twice: %s", key)
+		}
+		once[key] = true
+		role := s.roles[m.row.To]
+		if role == "" {
+			role = m.row.To
+		}
+		told = append(told, role+": `"+template[m.row.ID]+"`")
+	}
+	slices.Sort(told)
+	return told
+}
+
+// by says that an agent is the one who does what happens, and named whom it is
+// about.
+func (s *stage) by(addr string)    { s.roles[addr] = "who did it" }
+func (s *stage) named(addr string) { s.roles[addr] = "the agent named" }
+
+func (s *stage) closed() {
+	s.send(reply(s.toAna, ana, "/cerrar\nListo."))
+	s.sent()
+	s.pass(time.Hour)
+}
+
+// anas are the events that Ana causes by a command alone.
+func anas(text string) func(*testing.T) *stage {
+	return func(t *testing.T) *stage {
+		s := assigned(t)
+		s.by("ana@privada.example")
+		s.send(reply(s.toAna, ana, text))
+		return s
+	}
+}
+
+// lauras are those that Laura causes by replying.
+func lauras(text string) func(*testing.T) *stage {
+	return func(t *testing.T) *stage {
+		s := assigned(t)
+		s.send(reply(s.confirmation, laura, text))
+		return s
+	}
+}
+
+// happenings make the event of each row happen on a stage of its own.
+var happenings = map[string]func(*testing.T) *stage{
+	"new request to a team": func(t *testing.T) *stage {
+		s := enter(t)
+		s.away("Dora Paz <dora@privada.example>", "dora@privada.example")
+		s.roles["ana@privada.example"] = "team"
+		s.send(letter{from: laura, to: "posgrado@virtual.example", subject: "Ayuda", text: "Hola."})
+		return s
+	},
+	"new request to an agent": func(t *testing.T) *stage {
+		s := enter(t)
+		s.send(letter{from: laura, to: "pregrado@virtual.example", subject: "Ayuda", text: "Hola."})
+		return s
+	},
+	"new request while the agent is away": func(t *testing.T) *stage {
+		s := enter(t)
+		s.away(ana, "ana@privada.example")
+		s.send(letter{from: laura, to: "pregrado@virtual.example", subject: "Ayuda", text: "Hola."})
+		return s
+	},
+	"new request of an agent's, to their own topic": func(t *testing.T) *stage {
+		s := enter(t)
+		s.roles["ana@privada.example"] = "requester"
+		s.send(letter{from: ana, to: "pregrado@virtual.example", subject: "Ayuda", text: "Hola."})
+		return s
+	},
+	"new request of a blocked person's": func(t *testing.T) *stage {
+		s := blocked(t)
+		s.send(letter{from: laura, to: "posgrado@virtual.example", subject: "Otra", text: "Hola."})
+		return s
+	},
+	"new mail that says that a machine wrote it": func(t *testing.T) *stage {
+		s := enter(t)
+		s.send(letter{from: laura, to: "posgrado@virtual.example", subject: "Informe", text: "Hola.", headers: []string{"Auto-Submitted: auto-generated"}})
+		return s
+	},
+	"forwarded in, or opened for someone, vouched for":     func(t *testing.T) *stage { return broughtIn(t, true) },
+	"forwarded in, or opened for someone, not vouched for": func(t *testing.T) *stage { return broughtIn(t, false) },
+
+	"reply by the requester": lauras("Sigue sin abrir."),
+	"reply by a collaborator": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.send(reply(s.toPrima, prima, "A mí tampoco me abre."))
+		return s
+	},
+	"reply by a third party": stormed,
+	"second reply by the same third party": func(t *testing.T) *stage {
+		s := stormed(t)
+		s.sent()
+		s.pass(time.Hour)
+		s.send(storm(2))
+		return s
+	},
+	"reply while the assignee is away": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.send(reply(s.toAna, ana, "/ausente 20/12"))
+		s.sent()
+		s.send(reply(s.confirmation, laura, "Sigue sin abrir."))
+		return s
+	},
+	"reply of a blocked person's": func(t *testing.T) *stage {
+		s := blocked(t)
+		s.send(reply(s.confirmation, laura, "Respondan."))
+		return s
+	},
+	"courtesy": lauras("¡Muchas gracias!"),
+	"out-of-office": func(t *testing.T) *stage {
+		s := assigned(t)
+		l := reply(s.confirmation, laura, "Estoy de vacaciones.")
+		l.headers = append(l.headers, "Auto-Submitted: auto-replied")
+		s.send(l)
+		return s
+	},
+
+	"agent's answer": anas("Ya quedó."),
+	"answer moments after another agent's": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.send(reply(s.toAna, ana, "Ya quedó."))
+		s.sent()
+		s.by("beto@privada.example")
+		s.send(reply(s.toBeto, beto, "Ya la matriculé."))
+		return s
+	},
+	"note": anas("/nota Rita, ¿qué opinas?"),
+	"note by another agent": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.by("beto@privada.example")
+		s.send(reply(s.toBeto, beto, "Para Ana: es por la matrícula."))
+		s.sent()
+		s.pass(time.Hour)
+		s.send(reply(s.toBeto, beto, "/nota Es por la matrícula."))
+		return s
+	},
+	"taken": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.by("beto@privada.example")
+		s.send(reply(s.toBeto, beto, "/tomar"))
+		return s
+	},
+	"assigned": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.by("ana@privada.example")
+		s.named("beto@privada.example")
+		s.send(reply(s.toAna, ana, "/asignar beto"))
+		return s
+	},
+	"released": anas("/liberar"),
+	"transferred": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.by("ana@privada.example")
+		s.named("rita@privada.example")
+		s.send(reply(s.toAna, ana, "/transferir cursos"))
+		return s
+	},
+	"transferred again": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.by("ana@privada.example")
+		s.send(reply(s.toAna, ana, "/transferir cursos"))
+		s.sent()
+		s.send(reply(s.toAna, ana, "/transferir avisos"))
+		return s
+	},
+	"referred": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.by("ana@privada.example")
+		s.named("olga@privada.example")
+		s.send(reply(s.toAna, ana, "/referir olga"))
+		return s
+	},
+	"waiting for the requester": anas("/espera-usuario"),
+	"closed":                    anas("/cerrar"),
+	"resolved":                  anas("/resolver\nListo."),
+	"closed by the requester":   lauras("/resolver"),
+	"reopened by a reply": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.closed()
+		s.send(reply(s.confirmation, laura, "Volvió a fallar."))
+		return s
+	},
+	"reopened by an agent": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.closed()
+		s.by("ana@privada.example")
+		s.send(reply(s.toAna, ana, "/reabrir"))
+		return s
+	},
+	"merged": func(t *testing.T) *stage {
+		s := assigned(t)
+		out := s.send(letter{from: laura, to: "posgrado@virtual.example", subject: "Otra vez", text: "Lo mismo."})
+		s.sent()
+		s.by("ana@privada.example")
+		s.send(reply(s.toAna, ana, "/unir-a "+out.Number.String()))
+		return s
+	},
+	"spam": anas("/spam"),
+	"overdue": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.pass(48 * time.Hour)
+		if _, err := s.desk.Remind(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	},
+	"bounce": func(t *testing.T) *stage {
+		s := assigned(t)
+		raw := "From: MAILER-DAEMON@mx.example\r\nTo: " + s.confirmation.row.EnvelopeFrom + "\r\nSubject: Undelivered Mail Returned to Sender\r\n" +
+			"Message-ID: <bounce@mx.example>\r\nDate: Tue, 24 Nov 2026 11:00:00 -0500\r\nMIME-Version: 1.0\r\n" +
+			"Content-Type: multipart/report; report-type=delivery-status; boundary=B\r\n\r\n--B\r\nContent-Type: text/plain\r\n\r\nIt failed.\r\n" +
+			"--B\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; " + lauraAddr +
+			"\r\nAction: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n--B--\r\n"
+		env := ticket.Envelope{Account: "smtp", Recipients: []string{s.confirmation.row.EnvelopeFrom}}
+		if _, err := s.desk.Receive(context.Background(), s.message([]byte(raw), env)); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	},
+	"held": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.send(reply(s.toAna, "Ana <ana@otra.example>", "/cerrar\nListo."))
+		return s
+	},
+	"not understood":     anas("/cerar\nListo."),
+	"command or answer?": anas("listo"),
+	"it helped":          lauras("/me-sirvió"),
+	"it did not help":    lauras("/no-me-sirvió"),
+	"status":             lauras("/estado"),
+	"status of what is not theirs": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.send(letter{from: amigo, to: "posgrado@virtual.example", subject: "estado " + s.n.String()})
+		return s
+	},
+	"copied or withdrawn by the requester": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.send(reply(s.confirmation, laura, "/copiar tia@familia.example"))
+		return s
+	},
+	"language chosen": lauras("/idioma inglés"),
+}
+
+// broughtIn is a requester's mail that Ana forwards.
+func broughtIn(t *testing.T, vouched bool) *stage {
+	s := enter(t)
+	s.away("Dora Paz <dora@privada.example>", "dora@privada.example")
+	s.by("ana@privada.example")
+	s.roles["marta@estudiantes.example"] = "requester"
+	l := forwarded("Mírenlo.")
+	if vouched {
+		l.headers, l.envelope = []string{anaPass}, byIMAP(1)
+	}
+	s.send(l)
+	return s
+}
+
+// blocked is the stage after the requester's mail was called spam.
+func blocked(t *testing.T) *stage {
+	s := assigned(t)
+	s.send(reply(s.toAna, ana, "/spam"))
+	s.sent()
+	s.pass(time.Hour)
+	return s
+}
+
+// storm is a stranger's answer to the requester's own mail.
+func storm(n int) letter {
+	return letter{
+		from: amigo, to: "posgrado@virtual.example", subject: "Re: No abre el aula", text: fmt.Sprintf("A mí tampoco, ya van %d.", n),
+		headers: []string{"In-Reply-To: <laura1@estudiantes.example>"},
+	}
+}
+
+func stormed(t *testing.T) *stage {
+	s := assigned(t)
+	s.send(storm(1))
+	return s
+}
+
+func TestNotifications(t *testing.T) {
+	page, err := os.ReadFile("../docs/notifications.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]bool{}
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if len(cells) != 3 || strings.HasPrefix(line, "|---") || strings.HasPrefix(line, "| event |") {
+			continue
+		}
+		event := strings.TrimSpace(cells[0])
+		rows[event] = true
+		var want []string
+		if told := strings.TrimSpace(cells[1]); told != "nobody" {
+			for one := range strings.SplitSeq(told, ";") {
+				want = append(want, strings.TrimSpace(one))
+			}
+			slices.Sort(want)
+		}
+		t.Run(event, func(t *testing.T) {
+			happen := happenings[event]
+			if happen == nil {
+				t.Fatal("no scenario makes this event happen")
+			}
+			// A role that several people have, such as the team's, stands in the
+			// table once.
+			if diff := cmp.Diff(want, slices.Compact(happen(t).told())); diff != "" {
+				t.Errorf("who is told (-docs/notifications.md +queued):\n%s", diff)
+			}
+		})
+	}
+	for event := range happenings {
+		if !rows[event] {
+			t.Errorf("docs/notifications.md has no row %q", event)
+		}
+	}
+}
