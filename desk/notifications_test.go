@@ -34,7 +34,6 @@ type stage struct {
 }
 
 const (
-	beto  = "Beto Sanz <beto@privada.example>"
 	prima = "Prima <prima@familia.example>"
 	amigo = "Amigo <amigo@otra.example>"
 )
@@ -334,6 +333,15 @@ var happenings = map[string]func(*testing.T) *stage{
 		s.sent()
 		s.by("ana@privada.example")
 		s.send(reply(s.toAna, ana, "/unir-a "+out.Number.String()))
+		return s
+	},
+	"an assignment taken back (`/deshacer`)": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.by("ana@privada.example")
+		s.named("beto@privada.example")
+		s.send(reply(s.toAna, ana, "/asignar beto"))
+		s.sent()
+		s.send(reply(s.toAna, ana, "/deshacer"))
 		return s
 	},
 	"spam": anas("/spam"),
