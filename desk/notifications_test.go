@@ -353,6 +353,16 @@ var happenings = map[string]func(*testing.T) *stage{
 		}
 		return s
 	},
+	"the hour of the digest": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.desk.Table().Config.Digest.At = "0 7 * * *"
+		s.send(letter{from: laura, to: "posgrado@virtual.example", subject: "Otra", text: "Sin tomar."})
+		s.sent()
+		if _, err := s.desk.Digest(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	},
 	"bounce": func(t *testing.T) *stage {
 		s := assigned(t)
 		raw := "From: MAILER-DAEMON@mx.example\r\nTo: " + s.confirmation.row.EnvelopeFrom + "\r\nSubject: Undelivered Mail Returned to Sender\r\n" +

@@ -44,6 +44,7 @@ func check(s *source, config *Config, folder string) {
 	c.oauths()
 	c.accounts()
 	c.reminder()
+	c.digest()
 	c.web()
 	c.alarm()
 	c.topicsAll()
@@ -218,6 +219,15 @@ func (c *checker) reminder() {
 	if mistake := cronMistake(c.Reminder.Scan); mistake != "" {
 		c.rejectf("reminder.scan", `five fields: minute, hour, day, month, weekday; such as "*/5 * * * *"`,
 			"%q %s", c.Reminder.Scan, mistake)
+	}
+}
+
+func (c *checker) digest() {
+	if c.Digest.At == "" || !c.set("digest.at") {
+		return
+	}
+	if mistake := cronMistake(c.Digest.At); mistake != "" {
+		c.rejectf("digest.at", `five fields: minute, hour, day, month, weekday; such as "0 7 * * 1-5"`, "%q %s", c.Digest.At, mistake)
 	}
 }
 

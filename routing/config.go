@@ -27,6 +27,7 @@ type Config struct {
 	Log         LogConfig              `toml:"log"`
 	Alarm       AlarmConfig            `toml:"alarm"`
 	Reminder    ReminderConfig         `toml:"reminder"`
+	Digest      DigestConfig           `toml:"digest"`
 	Permissions PermissionsConfig      `toml:"permissions"`
 	OAuth       map[string]OAuthConfig `toml:"oauth"`
 	Accounts    []AccountConfig        `toml:"account"`
@@ -170,6 +171,7 @@ type AgentConfig struct {
 	SendsAs   []string `toml:"sends_as"`                                            // topic addresses that their mail may come from
 	Language  string   `toml:"language" one:"es en"`                                // default: the desk's
 	Role      string   `toml:"role" default:"agent" one:"agent lead administrator"` // agent, lead, administrator; operators are administrators
+	Digest    bool     `toml:"digest" default:"true"`                               // gets the daily digest, if there is one
 }
 
 // PermissionsConfig is which role an agent needs for what in the topics that they
@@ -204,6 +206,11 @@ type ReminderConfig struct {
 	Scan   string   `toml:"scan" default:"*/5 * * * *"`         // cron line
 	Repeat Duration `toml:"repeat" default:"1d"`                // after the first reminder; 0: once only
 	Max    int      `toml:"max" default:"3" min:"0" max:"1000"` // reminders for one due time
+}
+
+// DigestConfig is a summary of what is open, mailed to each agent once a day.
+type DigestConfig struct {
+	At string `toml:"at"` // cron line; empty: none is sent
 }
 
 // WebConfig is the HTTP listener for health and metrics.

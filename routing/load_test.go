@@ -104,8 +104,8 @@ func TestDefaults(t *testing.T) {
 				ReplyWithin: Duration(2 * day), Language: "es", Autoresponse: true},
 		},
 		Agents: []AgentConfig{
-			{ID: "ana", Name: "Ana Lucía Rojas", Addresses: []string{"ana.rojas@delegados.example"}, Language: "es", Role: "agent"},
-			{ID: "luis", Name: "Luis Eduardo Peña", Addresses: []string{"luis.pena@delegados.example"}, Language: "es", Role: "agent"},
+			{ID: "ana", Name: "Ana Lucía Rojas", Addresses: []string{"ana.rojas@delegados.example"}, Language: "es", Role: "agent", Digest: true},
+			{ID: "luis", Name: "Luis Eduardo Peña", Addresses: []string{"luis.pena@delegados.example"}, Language: "es", Role: "agent", Digest: true},
 		},
 		Teams: []TeamConfig{{ID: "moodle", Name: "Soporte Moodle", Members: []string{"ana", "luis"}}},
 	}

@@ -59,6 +59,7 @@ type Agent struct {
 	SendsAs   []string // keys of topic addresses that they may send as
 	Language  string
 	Role      Role
+	Digest    bool // gets the daily digest
 }
 
 // Team is a group of agents.
@@ -86,7 +87,7 @@ func compile(config *Config, s *source, version string) *Table {
 	}
 	t.Zone, _ = zone(config.Desk.TimeZone) // was checked
 	for _, c := range config.Agents {
-		a := &Agent{ID: c.ID, Name: c.Name, Addresses: addressKeys(c.Addresses), SendsAs: addressKeys(c.SendsAs), Language: c.Language, Role: Role(c.Role)}
+		a := &Agent{ID: c.ID, Name: c.Name, Addresses: addressKeys(c.Addresses), SendsAs: addressKeys(c.SendsAs), Language: c.Language, Role: Role(c.Role), Digest: c.Digest}
 		t.Agents = append(t.Agents, a)
 		t.agentByID[a.ID] = a
 		for _, addr := range a.Addresses {

@@ -44,6 +44,14 @@ type Data struct {
 	Lines   []string // what was done, a sentence each
 	Rows    []Row    // tickets
 	Actions []Action // what can be done with one tap
+
+	Sections []Section // lists of tickets, each under its title
+}
+
+// Section is a list of tickets with a title.
+type Section struct {
+	Title string
+	Rows  []Row
 }
 
 // Row is a ticket in a list.
@@ -139,7 +147,9 @@ func Sample(lang string) Data {
 		{When: d.Received, Author: d.Requester.String(), Kind: "reply", Text: d.Text, Files: d.Files},
 		{When: d.Received.Add(time.Minute), Author: "Otra persona <otra@example.com>", Kind: "reply", Text: "A mí me pasa lo mismo.", Unverified: true},
 	}
+	d.Sections = []Section{{"Vencidas", d.Rows}}
 	if lang == "en" {
+		d.Sections = []Section{{"Overdue", d.Rows}}
 		d.Desk, d.Topic, d.Subject, d.Assignee = "Help desk", "Virtual classrooms", "I can't get into the Algebra course", "Virtual classroom team"
 		d.Text = "Good morning,\n\nSince yesterday the course says “access denied”. A screenshot is attached.\n\n" +
 			"[imagen: captura.png]\n\nThe link is https://aulas.example.edu.co/curso?id=42&vista=1.\n\nThank you."

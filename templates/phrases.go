@@ -140,6 +140,8 @@ var phrases = map[string]map[string]string{
 	"title.undone":      {"es": "{1} deshizo su orden: la solicitud {2} ya no está a su cargo.", "en": "{1} took the order back: request {2} is no longer yours."},
 	"title.both":        {"es": "{1} y {2} contestaron la solicitud {3} casi al tiempo; las dos respuestas se enviaron.", "en": "{1} and {2} answered request {3} at nearly the same time; both answers were sent."},
 	"title.behalf":      {"es": "Se abrió la solicitud {1} a nombre de {2}. Si no fue usted, escriba /spam.", "en": "Request {1} was opened in the name of {2}. If it was not you, write /spam."},
+	"title.ofteam":      {"es": "De su equipo, sin tomar", "en": "Your team's, not taken"},
+	"title.heldmail":    {"es": "Correo retenido a su nombre: {1}. Los avisos con que puede dejarlo pasar le llegaron antes.", "en": "Mail held in your name: {1}. You were sent what lets it through."},
 	"title.digest":      {"es": "Resumen del {1}", "en": "Digest of {1}"},
 	"title.state":       {"es": "Estado de su solicitud {1}", "en": "State of your request {1}"},
 	"title.states":      {"es": "Sus solicitudes", "en": "Your requests"},

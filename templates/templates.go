@@ -162,12 +162,22 @@ func (d Data) oneLine() Data {
 		}
 	}
 	d.Lines = allOneLine(d.Lines)
-	d.Rows = slices.Clone(d.Rows)
-	for i := range d.Rows {
-		r := &d.Rows[i]
-		r.Number, r.Subject, r.Requester, r.Assignee = oneLine(r.Number), oneLine(r.Subject), oneLine(r.Requester), oneLine(r.Assignee)
+	d.Rows = oneLineRows(d.Rows)
+	d.Sections = slices.Clone(d.Sections)
+	for i := range d.Sections {
+		s := &d.Sections[i]
+		s.Title, s.Rows = oneLine(s.Title), oneLineRows(s.Rows)
 	}
 	return d
+}
+
+func oneLineRows(rows []Row) []Row {
+	rows = slices.Clone(rows)
+	for i := range rows {
+		r := &rows[i]
+		r.Number, r.Subject, r.Requester, r.Assignee = oneLine(r.Number), oneLine(r.Subject), oneLine(r.Requester), oneLine(r.Assignee)
+	}
+	return rows
 }
 
 func allOneLine(list []string) []string {

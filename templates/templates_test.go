@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 var wantNames = []string{
-	"alarm", "answer", "assigned", "closed", "confirmation", "held", "internal", "moved", "note", "notification", "notunderstood",
+	"alarm", "answer", "assigned", "closed", "confirmation", "digest", "held", "internal", "moved", "note", "notification", "notunderstood",
 	"question", "reminder", "state", "thirdparty", "transcript", "undelivered", "update", "updates",
 }
 
@@ -58,10 +58,11 @@ func TestEveryTemplateRenders(t *testing.T) {
 	each(t, set, func(t *testing.T, name, lang string) {
 		d := Sample(lang)
 		m := render(t, set, name, lang, d)
-		if name != "alarm" && m.Subject != d.Tag+" "+d.Subject {
+		apart := name == "alarm" || name == "digest" // on no ticket
+		if !apart && m.Subject != d.Tag+" "+d.Subject {
 			t.Errorf("subject is %q", m.Subject)
 		}
-		if name != "alarm" && !strings.HasPrefix(m.Text, d.Separator+"\n\n") {
+		if !apart && !strings.HasPrefix(m.Text, d.Separator+"\n\n") {
 			t.Errorf("text does not begin with the separator line:\n%s", m.Text)
 		}
 		checkText(t, m.Text)
@@ -179,7 +180,8 @@ func hostile() (d Data, evil string) {
 		Thread: []Item{{When: time.Unix(1, 0).UTC(), Author: evil, Kind: evil, Text: evil}}, Commands: []string{evil},
 		News:  []Item{{When: time.Unix(1, 0).UTC(), Author: evil + "\nX: y", Kind: evil, Text: evil, Unverified: true}},
 		Title: evil, Lines: []string{evil, evil + "\nBcc: x"}, Actions: []Action{{evil, evil, evil}, {evil, evil, "mailto:x?body=\"><script>"}},
-		Rows: []Row{{Number: evil, Subject: evil + "\nBcc: x", Status: evil, Requester: evil, Assignee: evil, Due: time.Unix(1, 0).UTC(), Link: "javascript:x"}},
+		Rows:     []Row{{Number: evil, Subject: evil + "\nBcc: x", Status: evil, Requester: evil, Assignee: evil, Due: time.Unix(1, 0).UTC(), Link: "javascript:x"}},
+		Sections: []Section{{evil + "\nBcc: x", []Row{{Number: evil, Subject: evil, Status: evil, Requester: evil, Assignee: evil, Link: "javascript:x"}}}},
 	}, evil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"buzon/desk"
+	"buzon/routing"
 	"buzon/ticket"
 )
 
@@ -20,16 +21,16 @@ type clock struct {
 	desk *desk.Desk
 	log  *slog.Logger
 
-	mu     sync.Mutex
-	cron   *cron.Cron
-	remind cron.EntryID
+	mu   sync.Mutex
+	cron *cron.Cron
+	jobs []cron.EntryID // those that the configuration sets the hour of
 }
 
-// startClock starts it; scan is the cron line of the look for overdue work.
-func startClock(ctx context.Context, d *desk.Desk, scan string, log *slog.Logger) (*clock, error) {
+// startClock starts it.
+func startClock(ctx context.Context, d *desk.Desk, log *slog.Logger) (*clock, error) {
 	c := &clock{ctx: ctx, desk: d, log: log, cron: cron.New(
 		cron.WithLocation(d.Table().Zone), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger)))}
-	if err := c.reschedule(scan); err != nil {
+	if err := c.reschedule(d.Table().Config); err != nil {
 		return nil, err
 	}
 	for _, job := range []struct {
@@ -48,18 +49,32 @@ func startClock(ctx context.Context, d *desk.Desk, scan string, log *slog.Logger
 	return c, nil
 }
 
-// reschedule sets the cron line of the look for overdue work.
-func (c *clock) reschedule(scan string) error {
+// reschedule sets when overdue work is looked for and digests are sent. With the
+// former goes a look for digests that a stop or a change of the clocks has put off.
+func (c *clock) reschedule(conf *routing.Config) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	id, err := c.cron.AddFunc(scan, c.overdue)
-	if err != nil {
-		return fmt.Errorf("reminder.scan %q: %w", scan, err)
+	var jobs []cron.EntryID
+	for _, job := range []struct {
+		key, line string
+		run       func()
+	}{
+		{"reminder.scan", conf.Reminder.Scan, c.overdue},
+		{"digest.at", conf.Digest.At, c.digest},
+	} {
+		if job.line == "" {
+			continue
+		}
+		id, err := c.cron.AddFunc(job.line, job.run)
+		if err != nil {
+			return fmt.Errorf("%s %q: %w", job.key, job.line, err)
+		}
+		jobs = append(jobs, id)
 	}
-	if c.remind != 0 {
-		c.cron.Remove(c.remind)
+	for _, id := range c.jobs {
+		c.cron.Remove(id)
 	}
-	c.remind = id
+	c.jobs = jobs
 	return nil
 }
 
@@ -73,6 +88,18 @@ func (c *clock) overdue() {
 	}
 	if n > 0 {
 		c.log.Info("reminders queued", "count", n, ticket.LogTook, time.Since(start))
+	}
+	c.digest()
+}
+
+func (c *clock) digest() {
+	start := time.Now()
+	n, err := c.desk.Digest(c.ctx)
+	if err != nil && c.ctx.Err() == nil {
+		c.log.Error("making digests", ticket.LogError, err)
+	}
+	if n > 0 {
+		c.log.Info("digests queued", "count", n, ticket.LogTook, time.Since(start))
 	}
 }
 

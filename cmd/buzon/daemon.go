@@ -216,7 +216,7 @@ func (d *deskDaemon) startWeb() (err error) {
 }
 
 func (d *deskDaemon) startClock() (err error) {
-	d.clock, err = startClock(d.ctx, d.desk, d.table.Config.Reminder.Scan, d.log)
+	d.clock, err = startClock(d.ctx, d.desk, d.log)
 	return err
 }
 
@@ -335,7 +335,7 @@ func (d *deskDaemon) Reload(context.Context) error {
 	if err := d.inherit(); err != nil {
 		return err
 	}
-	if err := d.clock.reschedule(table.Config.Reminder.Scan); err != nil {
+	if err := d.clock.reschedule(table.Config); err != nil {
 		return err
 	}
 	old := before.Config

@@ -1,0 +1,25 @@
+package routing
+
+import (
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+// DigestDay tells whether the hour of a day's digest has come, and which day it is,
+// as 2026-11-24. It goes by the clock on the wall in the desk's zone, so that a
+// day whose hour is left out or comes twice when the clocks change has its digest
+// like any other. A day on which the cron line never fires has none.
+func (t *Table) DigestDay(now time.Time) (day string, ok bool) {
+	if t.Config.Digest.At == "" {
+		return "", false
+	}
+	schedule, err := cron.ParseStandard(t.Config.Digest.At)
+	if err != nil {
+		return "", false // was checked
+	}
+	local := now.In(t.Zone)
+	wall := time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), local.Minute(), local.Second(), 0, time.UTC)
+	midnight := wall.Truncate(24 * time.Hour)
+	return wall.Format(time.DateOnly), !schedule.Next(midnight.Add(-time.Second)).After(wall)
+}
