@@ -165,7 +165,7 @@ func (p *planner) answerLink(t *ticket.Ticket, person *ticket.Person) string {
 	if base == "" {
 		return ""
 	}
-	token := p.desk.keys.Mint(ticket.Token{
+	token := p.desk.keys().Mint(ticket.Token{
 		Ticket: t.ID, Person: person.ID, Purpose: ticket.PurposeReply,
 		Expires: p.now.Add(asDuration(p.setting.Table.Config.Desk.TokenLifetime)),
 	})
