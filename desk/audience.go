@@ -48,7 +48,7 @@ func (p *planner) isRequester(agent *routing.Agent) bool {
 		return false
 	}
 	person, err := p.personByID(p.ticket.Requester)
-	return err == nil && slices.Contains(agent.Addresses, person.Address.Key())
+	return err == nil && (p.isOf(person, agent.Addresses[0]) || slices.Contains(agent.Addresses, person.Address.Key()))
 }
 
 // teamOf is the team that the ticket goes back to, or nil.

@@ -67,7 +67,6 @@ func (d *Desk) inherit(ctx context.Context, id ticket.ID) (bool, error) {
 		}
 		topic := p.topicOf(t)
 		t.Assignee, t.Team = "", ""
-		agents := topic.Agents()
 		heir := ""
 		switch {
 		case topic.Team != nil:
@@ -75,7 +74,7 @@ func (d *Desk) inherit(ctx context.Context, id ticket.ID) (bool, error) {
 		case !p.isOf(requester, topic.Agent.Addresses[0]):
 			t.Assignee, heir = topic.Agent.ID, topic.Agent.ID
 		default: // nobody has their own request
-			agents, heir = s.Table.Operators(), "operators"
+			heir = "operators"
 		}
 		c.entry(&ticket.Entry{Kind: ticket.EntryEvent, Role: ticket.RoleSystem, Text: "agent " + left + " is gone; it goes to " + heir})
 		c.event(ticket.Event{Kind: ticket.EventAssigned, Detail: heir})
@@ -84,10 +83,7 @@ func (d *Desk) inherit(ctx context.Context, id ticket.ID) (bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, agent := range agents {
-			if p.isOf(requester, agent.Addresses[0]) {
-				continue
-			}
+		for _, agent := range p.audience() {
 			person, err := p.agentPerson(agent)
 			if err != nil {
 				return nil, err

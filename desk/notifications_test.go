@@ -40,8 +40,7 @@ const (
 
 // company is the test's configuration with more agents: Rita, who is referred to
 // tickets, and Dora, who is of the team and away.
-func company(t *testing.T) *routing.Table {
-	t.Helper()
+func company() string {
 	more := strings.Replace(configuration, `members = ["beto", "ana"]`, `members = ["beto", "ana", "dora"]`, 1) + `
 [[agent]]
 id = "rita"
@@ -62,22 +61,28 @@ name = "Avisos"
 addresses = ["avisos@virtual.example"]
 agent = "olga"
 `
-	more = strings.Replace(more, "automatic_per_hour = 3", "automatic_per_hour = 100", 1)
-	table, err := routing.Parse("test.toml", []byte(more))
+	return strings.NewReplacer("automatic_per_hour = 3", "automatic_per_hour = 100",
+		`authserv_id = "mx.virtual.example"`, `authserv_id = "mx.virtual.example"`+"\nsent = \"Enviados\"").Replace(more)
+}
+
+// use has the desk go on with another configuration.
+func (s *stage) use(configuration string) {
+	s.t.Helper()
+	table, err := routing.Parse("test.toml", []byte(configuration))
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	return table
+	tmpl, err := templates.New("")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.desk.Use(desk.Setting{Table: table, Templates: tmpl})
 }
 
 func enter(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{office: open(t), log: new(bytes.Buffer)}
-	tmpl, err := templates.New("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.desk.Use(desk.Setting{Table: company(t), Templates: tmpl})
+	s.use(company())
 	s.desk.Log = slog.New(slog.NewJSONHandler(s.log, nil))
 	s.roles = map[string]string{
 		lauraAddr: "requester", "prima@familia.example": "collaborators", "amigo@otra.example": "third party",
@@ -232,6 +237,41 @@ var happenings = map[string]func(*testing.T) *stage{
 		s.sent()
 		s.pass(time.Hour)
 		s.send(storm(2))
+		return s
+	},
+	"reply from an address that is not known as the requester's, with their token": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.send(reply(s.confirmation, "Laura <laura@casa.example>", "Sigue sin abrir."))
+		return s
+	},
+	"third reply within `desk.quiet`": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.desk.Table().Config.Desk.Quiet = routing.Duration(2 * time.Minute)
+		for _, text := range []string{"Uno.", "Dos."} {
+			s.send(reply(s.confirmation, laura, text))
+		}
+		s.sent()
+		s.send(reply(s.confirmation, laura, "Tres."))
+		return s
+	},
+	"the assignee leaves the configuration": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.use(strings.NewReplacer(`agent = "ana"`, `agent = "olga"`, `"beto", "ana"`, `"beto"`, "[[agent]]\nid = \"ana\"", "[[agent]]\nid = \"eva\"",
+			"ana@privada.example", "eva@privada.example", "ana.ruiz@", "eva.ruiz@").Replace(company()))
+		if n, err := s.desk.Inherit(context.Background()); n != 1 || err != nil {
+			t.Fatalf("%d tickets given, %v", n, err)
+		}
+		return s
+	},
+	"answered by hand from the mailbox": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.send(inSent(1, letter{
+			from: "Posgrado <posgrado@virtual.example>", to: lauraAddr, subject: "Re: No abre el aula", text: "Ya se la abrimos.",
+			headers: []string{"In-Reply-To: <laura1@estudiantes.example>"},
+		}))
+		if _, entries := s.ticket(s.n); entries[len(entries)-1].Kind != ticket.EntryAnswer {
+			t.Errorf("entry %+v", entries[len(entries)-1])
+		}
 		return s
 	},
 	"reply while the assignee is away": func(t *testing.T) *stage {

@@ -527,3 +527,18 @@ func TestAwayAgentsAreSkipped(t *testing.T) {
 		t.Errorf("ticket %+v: it stays hers", got)
 	}
 }
+
+// An answer that was written by hand from the mailbox is in the state too, for
+// whom it was sent to.
+func TestStateShowsAnswersByHand(t *testing.T) {
+	o := openWith(t, strings.Replace(configuration, `authserv_id = "mx.virtual.example"`, `authserv_id = "mx.virtual.example"`+"\nsent = \"Enviados\"", 1))
+	_, confirmation, _ := o.opened()
+	o.send(inSent(1, letter{
+		from: "Soporte <pregrado@virtual.example>", to: lauraAddr, subject: "Re: No abre el aula", text: "Se la abrimos a mano.",
+		headers: []string{"In-Reply-To: <m1@cliente.example>"},
+	}))
+	o.send(reply(confirmation, laura, "/estado"))
+	if m := o.only(o.sent(), lauraAddr); !strings.Contains(m.Text, "Se la abrimos a mano.") {
+		t.Errorf("state:\n%s", m.Text)
+	}
+}

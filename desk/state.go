@@ -186,12 +186,17 @@ func (p *planner) readBy(t *ticket.Ticket, person *ticket.Person) ([]*ticket.Ent
 	if err != nil {
 		return nil, err
 	}
+	var thread []string
+	if part := t.Participant(person.ID); part != nil {
+		thread = part.Thread
+	}
 	return slices.DeleteFunc(all, func(e *ticket.Entry) bool {
 		switch e.Kind {
 		case ticket.EntryRequest, ticket.EntryReply:
 			return e.Author != person.ID || e.Unverified
 		case ticket.EntryAnswer:
-			return !sent[place{e.Ticket, e.Seq}]
+			byHand := e.MessageID != "" && slices.Contains(thread, e.MessageID)
+			return !byHand && !sent[place{e.Ticket, e.Seq}]
 		}
 		return true
 	}), nil
