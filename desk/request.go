@@ -20,6 +20,10 @@ func (p *planner) request(ev evidence) error {
 	if err != nil {
 		return err
 	}
+	if requester.Address.Name == "" && from.from.Name != "" { // was copied in before, by address
+		requester.Address.Name = from.from.Name
+		p.touch(requester)
+	}
 	id, err := ticket.NewID(p.desk.Random)
 	if err != nil {
 		return err
