@@ -57,6 +57,7 @@ func splitExt(name string) (stem, ext string) {
 // their extension.
 func isReserved(stem string) bool {
 	stem, _, _ = strings.Cut(strings.ToUpper(stem), ".")
+	stem = strings.TrimRight(stem, " ") // as Windows does
 	switch stem {
 	case "CON", "PRN", "AUX", "NUL":
 		return true
