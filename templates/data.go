@@ -58,7 +58,7 @@ type Section struct {
 type Row struct {
 	Number, Subject string
 	Status          string // a ticket.Status, put into words by the templates
-	Requester       string
+	Requester       string // shown to agents; empty in a requester's own list
 	Assignee        string
 	Due             time.Time
 	Link            string // mailto:, to answer it; empty: none

@@ -16,8 +16,9 @@ type words struct {
 	days, months []string
 	date         string // day of the week, day, month, year, hour, minute
 	greeting     string
-	names        []string // what the language is called, folded
-	status       map[string]string
+	names        []string          // what the language is called, folded
+	status       map[string]string // as the requester is told
+	standing     map[string]string // as agents are told
 	kind         map[string]string
 }
 
@@ -29,6 +30,7 @@ var languages = map[string]words{
 		greeting: "Hola",
 		names:    []string{"espanol", "castellano", "spanish"},
 		status:   map[string]string{"open": "abierta", "waiting": "en espera de su respuesta", "resolved": "resuelta", "closed": "cerrada"},
+		standing: map[string]string{"open": "abierta", "waiting": "a la espera de quien la hizo", "resolved": "resuelta", "closed": "cerrada"},
 		kind:     map[string]string{"request": "solicitud", "reply": "respuesta de quien la hizo", "answer": "respuesta enviada", "note": "nota interna", "event": "suceso"},
 	},
 	"en": {
@@ -38,6 +40,7 @@ var languages = map[string]words{
 		greeting: "Hello",
 		names:    []string{"ingles", "english"},
 		status:   map[string]string{"open": "open", "waiting": "waiting for your reply", "resolved": "resolved", "closed": "closed"},
+		standing: map[string]string{"open": "open", "waiting": "waiting for the requester", "resolved": "resolved", "closed": "closed"},
 		kind:     map[string]string{"request": "request", "reply": "reply of the requester", "answer": "answer sent", "note": "internal note", "event": "event"},
 	},
 }
@@ -50,6 +53,7 @@ func functions(lang string) map[string]any {
 		"date":      w.longDate,
 		"greet":     w.greet,
 		"status":    func(s string) string { return inWords(w.status, s) },
+		"standing":  func(s string) string { return inWords(w.standing, s) },
 		"kind":      func(s string) string { return inWords(w.kind, s) },
 		"firstLine": firstLine,
 		"quote":     quote,
