@@ -135,7 +135,6 @@ func (o *orders) carryOut(commands []ticket.Command) error {
 			return &refusal{key: "no.unknown", args: []string{c.Line}}
 		}
 		if !o.who.agent.May(verb.Needs, o.topic) {
-			o.fact("denied", ticket.LogAgent, o.who.agent.ID, "command", c.Name)
 			return o.no(c, "no.allowed", o.topic.Name(o.lang))
 		}
 		if err := act(o, c); err != nil {
@@ -187,7 +186,7 @@ func (o *orders) speak(commands []ticket.Command) error {
 		if t.Assignee == "" && t.Team == "" || t.Assignee == "" && o.status == "" {
 			t.Assignee = o.who.agent.ID // who answers first has it
 		}
-		o.tell = append(o.tell, o.tellSecondAnswer(t.Answered))
+		o.tell = append(o.tell, o.tellSecondAnswer(t.Answered), o.tellAssignee)
 		t.Answered = o.now
 	default:
 		e.Kind = ticket.EntryEvent

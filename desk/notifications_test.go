@@ -144,6 +144,15 @@ var happenings = map[string]func(*testing.T) *stage{
 	},
 
 	"agent's answer": anas("Ya quedó."),
+	"answer by another agent than the assignee": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.send(reply(s.toAna, ana, "Ya quedó."))
+		s.sent()
+		s.pass(time.Hour)
+		s.by("beto@privada.example")
+		s.send(reply(s.toBeto, beto, "Ya la matriculé."))
+		return s
+	},
 	"answer moments after another agent's": func(t *testing.T) *stage {
 		s := assigned(t)
 		s.send(reply(s.toAna, ana, "Ya quedó."))

@@ -283,6 +283,17 @@ func (o *orders) tellEach(agents []*routing.Agent, title string, args []string, 
 	return nil
 }
 
+// tellAssignee tells whoever has the ticket that another agent has answered it.
+func (o *orders) tellAssignee() error {
+	agent := o.setting.Table.Agent(o.ticket.Assignee)
+	if agent == nil || agent == o.who.agent || slices.ContainsFunc(o.letters, func(l *letter) bool {
+		return l.class == ticket.ClassNotification && o.setting.Table.AgentByAddress(l.to.Address.Addr) == agent
+	}) {
+		return nil
+	}
+	return o.tellEach([]*routing.Agent{agent}, "title.answered", []string{o.who.agent.Name, o.ticket.Number.String()}, o.text)
+}
+
 // isAway tells whether an agent is absent at present.
 func (p *planner) isAway(agent *routing.Agent) bool {
 	person, err := p.tx.PersonRegistered(agent.Addresses[0])

@@ -35,7 +35,11 @@ func (o *orders) refuse(no *refusal) error {
 	l.data.Text, l.data.Reason, l.data.Hint = ticket.StripTokens(o.m.ReplyText), reason, no.hint
 	o.event(ticket.Event{Kind: ticket.EventHeld, Person: o.who.person.ID, Detail: "command"})
 	o.change.outcome = o.outcome(ticket.EventHeld, reason)
-	o.fact("not understood", ticket.LogAgent, o.who.agent.ID, ticket.LogReason, no.Error())
+	what := "not understood"
+	if no.key == "no.allowed" {
+		what = "denied"
+	}
+	o.fact(what, ticket.LogAgent, o.who.agent.ID, ticket.LogReason, no.Error())
 	return nil
 }
 

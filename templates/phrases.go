@@ -138,6 +138,7 @@ var phrases = map[string]map[string]string{
 	"title.transferred": {"es": "{1} trasladó la solicitud {2} al tema {3}.", "en": "{1} moved request {2} to topic {3}."},
 	"title.referred":    {"es": "{1} le pide participar en la solicitud {2}.", "en": "{1} asks you to take part in request {2}."},
 	"title.undone":      {"es": "{1} deshizo su orden: la solicitud {2} ya no está a su cargo.", "en": "{1} took the order back: request {2} is no longer yours."},
+	"title.answered":    {"es": "{1} contestó la solicitud {2}, que está a su cargo.", "en": "{1} answered request {2}, which is yours."},
 	"title.both":        {"es": "{1} y {2} contestaron la solicitud {3} casi al tiempo; las dos respuestas se enviaron.", "en": "{1} and {2} answered request {3} at nearly the same time; both answers were sent."},
 	"title.behalf":      {"es": "Se abrió la solicitud {1} a nombre de {2}. Si no fue usted, escriba /spam.", "en": "Request {1} was opened in the name of {2}. If it was not you, write /spam."},
 	"title.ofteam":      {"es": "De su equipo, sin tomar", "en": "Your team's, not taken"},
