@@ -113,6 +113,7 @@ func (o *orders) markAnswered(c ticket.Command) error {
 	if o.ticket.Answered.IsZero() {
 		o.ticket.Answered = o.now
 	}
+	o.setting.answered(o.ticket, o.now)
 	o.did("did.answered")
 	return nil
 }
@@ -120,8 +121,8 @@ func (o *orders) markAnswered(c ticket.Command) error {
 func (o *orders) markUnanswered(ticket.Command) error {
 	o.status = ticket.StatusOpen
 	o.ticket.Answered = time.Time{}
-	if !o.ticket.DueFixed && o.topic.ReplyWithin > 0 && o.ticket.Due.IsZero() {
-		o.ticket.Owe(o.now.Add(o.topic.ReplyWithin))
+	if o.ticket.Status == ticket.StatusOpen {
+		o.setting.clocks(o.ticket, o.now)
 	}
 	o.did("did.unanswered")
 	return nil
@@ -133,6 +134,8 @@ func (o *orders) priority(c ticket.Command) error {
 		return o.no(c, "no.priority")
 	}
 	o.ticket.Priority = p
+	o.setting.due(o.ticket)
+	o.redue = true
 	if p == ticket.PriorityNormal {
 		p = "normal"
 	}
@@ -152,8 +155,7 @@ func (o *orders) due(c ticket.Command) error {
 	if !at.After(o.now) {
 		return o.no(c, "no.past")
 	}
-	o.ticket.Owe(at.UTC())
-	o.ticket.DueFixed = true
+	o.setting.promise(o.ticket, at.UTC(), o.now)
 	o.did("did.due", templates.LongDate(o.lang, at))
 	return nil
 }

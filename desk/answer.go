@@ -49,6 +49,7 @@ type orders struct {
 	status  ticket.Status  // where a command puts the ticket; empty: where an answer leaves it
 	changed bool           // a command has changed the ticket: it can be taken back
 	blocked bool           // a command has blocked the requester
+	redue   bool           // a command has changed what the due time depends on
 	done    []string       // what was done, for the transcript
 	reports []func() error // mails that were asked for
 	tell    []func() error // what others are told, once the entry is there
@@ -188,6 +189,7 @@ func (o *orders) speak(commands []ticket.Command) error {
 		}
 		o.tell = append(o.tell, o.tellSecondAnswer(t.Answered), o.tellAssignee)
 		t.Answered = o.now
+		o.setting.answered(t, o.now)
 	default:
 		e.Kind = ticket.EntryEvent
 		e.Text = strings.TrimSpace(o.who.agent.Name + ": " + lines(commands) + "\n" + o.text)
@@ -229,9 +231,7 @@ func (o *orders) moveTo(status ticket.Status) error {
 		return err
 	}
 	o.event(ticket.Event{Kind: ticket.EventStatus, Person: o.who.person.ID, Detail: string(status)})
-	if status == ticket.StatusOpen && !t.DueFixed && o.topic.ReplyWithin > 0 {
-		t.Owe(o.now.Add(o.topic.ReplyWithin))
-	}
+	o.setting.clocks(t, o.now)
 	return nil
 }
 

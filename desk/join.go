@@ -21,7 +21,7 @@ func (o *orders) merge(c ticket.Command) error {
 	into = into.Copy()
 	t.MergedInto = into.ID
 	t.Status, t.Closed = ticket.StatusClosed, o.now
-	t.Owe(ticket.Ticket{}.Due)
+	o.setting.clocks(t, o.now)
 	into.Merged = append(into.Merged, t.ID)
 	for _, part := range t.Participants {
 		switch part.Role {
@@ -33,9 +33,7 @@ func (o *orders) merge(c ticket.Command) error {
 	}
 	if into.Status != ticket.StatusOpen {
 		into.Status, into.Closed = ticket.StatusOpen, ticket.Ticket{}.Closed
-		if topic := o.topicOf(into); topic.ReplyWithin > 0 && !into.DueFixed {
-			into.Owe(o.now.Add(topic.ReplyWithin))
-		}
+		o.setting.clocks(into, o.now)
 	}
 	o.beside(into, &ticket.Entry{
 		Kind: ticket.EntryEvent, Author: o.who.person.ID, AuthorName: o.who.agent.Name, Role: ticket.RoleAgent,
@@ -113,9 +111,7 @@ func (o *orders) split(c ticket.Command) error {
 	if first := firstWords(from.Text); from.Seq > 1 && first != "" {
 		made.Subject = first
 	}
-	if o.topic.ReplyWithin > 0 {
-		made.Owe(o.now.Add(o.topic.ReplyWithin))
-	}
+	o.setting.clocks(made, o.now)
 	made.Join(requester, ticket.RoleRequester).Note(from.MessageID)
 	request := *from
 	request.Kind, request.Role = ticket.EntryRequest, ticket.RoleRequester

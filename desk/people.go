@@ -90,9 +90,9 @@ func (o *orders) transfer(c ticket.Command) error {
 	case !o.isRequester(topic.Agent) && !o.isAway(topic.Agent):
 		t.Assignee = topic.Agent.ID
 	}
-	if t.Status == ticket.StatusOpen && !t.DueFixed && topic.ReplyWithin > 0 {
-		t.Owe(o.now.Add(topic.ReplyWithin))
-	}
+	t.SLA = "" // another topic has another one
+	o.setting.due(t)
+	o.redue = true
 	if o.status == "" && o.text == "" {
 		o.status = t.Status
 	}
@@ -294,8 +294,12 @@ func (o *orders) tellAssignee() error {
 	return o.tellEach([]*routing.Agent{agent}, "title.answered", []string{o.who.agent.Name, o.ticket.Number.String()}, o.text)
 }
 
-// isAway tells whether an agent is absent at present.
+// isAway tells whether an agent is absent at present, by the file or by what they
+// have written.
 func (p *planner) isAway(agent *routing.Agent) bool {
+	if agent.Away(p.now) {
+		return true
+	}
 	person, err := p.tx.PersonRegistered(agent.Addresses[0])
 	return err == nil && p.now.Before(person.Away)
 }

@@ -60,9 +60,7 @@ func (p *planner) reply(ev evidence, who sender) error {
 			return err
 		}
 		p.event(ticket.Event{Kind: ticket.EventStatus, Detail: string(t.Status)})
-		if topic.ReplyWithin > 0 {
-			t.Owe(p.now.Add(topic.ReplyWithin))
-		}
+		p.setting.clocks(t, p.now)
 	}
 	if p.m.Envelope.Backlog {
 		return nil

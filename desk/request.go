@@ -41,8 +41,8 @@ func (p *planner) request(ev evidence) error {
 	p.ticket = t
 	p.placeholder = p.desk.nonce(12)
 	p.assign(t, decision, from.from)
-	if topic.ReplyWithin > 0 && !p.m.Envelope.Backlog {
-		t.Owe(p.now.Add(topic.ReplyWithin))
+	if !p.m.Envelope.Backlog {
+		p.setting.clocks(t, p.now)
 	}
 	if ev.ticket != nil {
 		t.Linked = append(t.Linked, ev.ticket.ID)

@@ -97,10 +97,12 @@ func (p *planner) answeredByHand(ev evidence, to []ticket.PersonID) error {
 	if t.Answered.IsZero() {
 		t.Answered = p.now
 	}
+	p.setting.answered(t, p.now)
 	if t.Status == ticket.StatusOpen {
 		if err := t.SetStatus(ticket.StatusWaiting, p.now); err != nil {
 			return err
 		}
+		p.setting.clocks(t, p.now)
 		p.event(ticket.Event{Kind: ticket.EventStatus, Person: e.Author, Detail: string(t.Status)})
 	}
 	p.event(ticket.Event{Kind: ticket.EventAnswered, Person: e.Author, Detail: "by hand"})

@@ -71,6 +71,9 @@ func (o *orders) transcript(commands []ticket.Command) error {
 	if len(commands) == 0 || len(o.done) == 0 {
 		return nil
 	}
+	if o.redue && !o.ticket.Due.IsZero() {
+		o.did("did.due", templates.LongDate(o.lang, o.setting.local(o.ticket.Due)))
+	}
 	l := o.toAgent("transcript")
 	l.data.Title = o.say("title.done")
 	l.data.Lines = o.done

@@ -58,7 +58,9 @@ func (o *orders) restore(c ticket.Command, b *ticket.Ticket) error {
 	t.Subject, t.Topic, t.Assignee, t.Team, t.Status = b.Subject, b.Topic, b.Assignee, b.Team, b.Status
 	t.Priority, t.Labels, t.Fields, t.Linked, t.Referred = b.Priority, b.Labels, b.Fields, b.Linked, b.Referred
 	t.Spam, t.Moved, t.Answered, t.Closed = b.Spam, b.Moved, b.Answered, b.Closed
-	t.Due, t.Reminded, t.RemindAt, t.DueFixed = b.Due, b.Reminded, b.RemindAt, b.DueFixed
+	t.SLA, t.AnswerClock, t.ResolveClock, t.AnswerDue, t.ResolveDue = b.SLA, b.AnswerClock, b.ResolveClock, b.AnswerDue, b.ResolveDue
+	t.Due, t.WarnAt, t.Reminded, t.RemindAt = b.Due, b.WarnAt, b.Reminded, b.RemindAt
+	t.DueFixed, t.Promised, t.Nudged = b.DueFixed, b.Promised, b.Nudged
 	for _, part := range t.Participants {
 		if part.Role == ticket.RoleCollaborator && b.Participant(part.Person) == nil {
 			t.Leave(part.Person)

@@ -22,6 +22,7 @@ type checker struct {
 	*source
 	*Config
 	topics, agents, teams map[string]bool   // ids that exist
+	calendars, slas       map[string]bool   // likewise
 	smarthosts            map[string]bool   // names of smarthosts
 	accountNames          map[string]int    // place of each name of an account or a smarthost
 	unsure                map[string]bool   // tables some of whose ids can't be read
@@ -31,10 +32,12 @@ type checker struct {
 	own                   map[string]string // what an address is ours as, by address key
 }
 
-func check(s *source, config *Config, folder string) {
+// check returns what it has compiled on the way.
+func check(s *source, config *Config, folder string) *timetable {
 	s.rules(config, folder)
 	c := &checker{source: s, Config: config,
 		topics: map[string]bool{}, agents: map[string]bool{}, teams: map[string]bool{}, unsure: map[string]bool{},
+		calendars: map[string]bool{}, slas: map[string]bool{},
 		smarthosts: map[string]bool{}, accountNames: map[string]int{},
 		names: map[string]string{}, topicAddresses: map[string]int{}, groups: map[string]int{}, own: map[string]string{}}
 	c.ids()
@@ -53,7 +56,9 @@ func check(s *source, config *Config, folder string) {
 	c.agentsAll()
 	c.teamsAll()
 	c.cannedAll()
+	times := c.timeAll()
 	c.unused()
+	return times
 }
 
 // ids collects what can be referred to and finds doubles. Agents and teams share

@@ -28,6 +28,7 @@ type Config struct {
 	Alarm       AlarmConfig            `toml:"alarm"`
 	Reminder    ReminderConfig         `toml:"reminder"`
 	Digest      DigestConfig           `toml:"digest"`
+	AutoClose   AutoCloseConfig        `toml:"auto_close"`
 	Permissions PermissionsConfig      `toml:"permissions"`
 	OAuth       map[string]OAuthConfig `toml:"oauth"`
 	Accounts    []AccountConfig        `toml:"account"`
@@ -36,10 +37,16 @@ type Config struct {
 	Agents      []AgentConfig          `toml:"agent"`
 	Teams       []TeamConfig           `toml:"team"`
 	Canned      []CannedConfig         `toml:"canned"`
+	Calendars   []CalendarConfig       `toml:"calendar"`
+	Closed      []ClosedConfig         `toml:"closed"`
+	SLAs        []SLAConfig            `toml:"sla"`
 }
 
 // Duration is a time span as people write it: 90s, 15m, 2h, 3d, 2w.
 type Duration time.Duration
+
+// Span is a time span whose days may be working days: see SLAConfig.
+type Span string
 
 // Size is a number of octets as people write it: 512 KB, 10 MB, 1 GB (powers of 1024).
 type Size int64
@@ -150,7 +157,9 @@ type TopicConfig struct {
 	Groups       []string `toml:"groups"`               // addresses of mailing groups whose mail belongs to it
 	Agent        string   `toml:"agent"`                // who gets its tickets; agent or team is required
 	Team         string   `toml:"team"`
-	ReplyWithin  Duration `toml:"reply_within" default:"2d"`                 // when an answer is overdue; 0: never
+	SLA          string   `toml:"sla"`                                       // id; default: reply_within
+	ReplyWithin  Duration `toml:"reply_within" default:"2d"`                 // when an answer is overdue, on the wall clock; 0: never
+	Petition     bool     `toml:"petition"`                                  // formal petitions, which are never closed automatically
 	Language     string   `toml:"language" one:"es en"`                      // default: the desk's
 	Autoresponse bool     `toml:"autoresponse" default:"true"`               // send confirmations
 	Signature    string   `toml:"signature" kind:"text"`                     // under answers
@@ -172,6 +181,8 @@ type AgentConfig struct {
 	Language  string   `toml:"language" one:"es en"`                                // default: the desk's
 	Role      string   `toml:"role" default:"agent" one:"agent lead administrator"` // agent, lead, administrator; operators are administrators
 	Digest    bool     `toml:"digest" default:"true"`                               // gets the daily digest, if there is one
+	Calendar  string   `toml:"calendar"`                                            // id, of their own working hours
+	Away      []string `toml:"away"`                                                // dates, both included: "2026-12-20..2027-01-10", or one
 }
 
 // PermissionsConfig is which role an agent needs for what in the topics that they
@@ -203,9 +214,12 @@ type TeamConfig struct {
 
 // ReminderConfig is when overdue work is looked for.
 type ReminderConfig struct {
-	Scan   string   `toml:"scan" default:"*/5 * * * *"`         // cron line
-	Repeat Duration `toml:"repeat" default:"1d"`                // after the first reminder; 0: once only
-	Max    int      `toml:"max" default:"3" min:"0" max:"1000"` // reminders for one due time
+	Scan     string   `toml:"scan" default:"*/5 * * * *"`         // cron line
+	Warn     int      `toml:"warn" default:"75" min:"0" max:"99"` // percent of the time after which it is warned of; 0: never
+	Repeat   Duration `toml:"repeat" default:"1d"`                // after the first reminder; 0: once only
+	Max      int      `toml:"max" default:"3" min:"0" max:"1000"` // reminders for one due time, without the warning
+	Escalate []string `toml:"escalate"`                           // lead, administrator: whom further reminders go to as well, in this order
+	Quiet    bool     `toml:"quiet" default:"true"`               // only within working hours, where a calendar is known
 }
 
 // DigestConfig is a summary of what is open, mailed to each agent once a day.

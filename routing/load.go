@@ -21,20 +21,22 @@ func Load(path string) (*Table, error) {
 }
 
 // Parse is Load from bytes. name is what the file is called in messages;
-// relative paths in it are relative to name's folder. Files that it names are
-// not looked at: that is CheckFiles. The error is Problems.
+// relative paths in it are relative to name's folder. Of the files that it names
+// only calendars are read; looking at the others is CheckFiles. The error is
+// Problems.
 func Parse(name string, text []byte) (*Table, error) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors put it there
 	s := &source{name: name, text: text, spots: map[string]spot{}}
 	config := &Config{}
+	var times *timetable
 	if s.decode(config) {
-		check(s, config, filepath.Dir(name))
+		times = check(s, config, filepath.Dir(name))
 	}
 	if len(s.problems) > 0 {
 		s.problems.sort()
 		return nil, s.problems
 	}
 	s.warnings.sort()
-	sum := sha256.Sum256(text)
-	return compile(config, s, hex.EncodeToString(sum[:6])), nil
+	sum := sha256.Sum256(bytes.Join(append([][]byte{text}, times.digests...), []byte("\n")))
+	return compile(config, s, times, hex.EncodeToString(sum[:6])), nil
 }

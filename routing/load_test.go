@@ -90,7 +90,8 @@ func TestDefaults(t *testing.T) {
 		Web:         WebConfig{Listen: "127.0.0.1:8025"},
 		Log:         LogConfig{Level: "info", Format: "text"},
 		Alarm:       AlarmConfig{DeadManEvery: Duration(5 * time.Minute), Repeat: Duration(6 * time.Hour)},
-		Reminder:    ReminderConfig{Scan: "*/5 * * * *", Repeat: Duration(day), Max: 3},
+		Reminder:    ReminderConfig{Scan: "*/5 * * * *", Warn: 75, Repeat: Duration(day), Max: 3, Quiet: true},
+		AutoClose:   AutoCloseConfig{Notice: Duration(3 * day)},
 		Permissions: PermissionsConfig{MayAssign: "agent", MayTransfer: "agent", MayMerge: "agent", MayDelete: "lead", MaySee: "agent"},
 		Accounts: []AccountConfig{{Name: "soporte", Host: "imap.virtual.example", Port: 993,
 			Login: Login{TLS: "implicit", Auth: "password", Username: "soporte@virtual.example",
@@ -271,7 +272,7 @@ func TestExample(t *testing.T) {
 // The example explains every key of the types, each in the right table, and the
 // defaults that it names are the defaults.
 func TestExampleIsComplete(t *testing.T) {
-	header := regexp.MustCompile(`^(?:# )?\[+([a-z]+)(?:\.[a-z]+)?\]+$`)
+	header := regexp.MustCompile(`^(?:# )?\[+([a-z_]+)(?:\.[a-z]+)?\]+$`)
 	key := regexp.MustCompile(`^(# )?([a-z_]+) = (.*)$`)
 	shown, table := map[string]bool{}, ""
 	byKey := tagsByKey()
@@ -308,7 +309,8 @@ func TestExampleIsComplete(t *testing.T) {
 // every default and limit, which panics if one is not well-formed.
 func tagsByKey() map[string]reflect.StructTag {
 	config := Config{OAuth: map[string]OAuthConfig{"": {}}, Accounts: make([]AccountConfig, 1), Smarthosts: make([]SmarthostConfig, 1),
-		Topics: make([]TopicConfig, 1), Agents: make([]AgentConfig, 1), Teams: make([]TeamConfig, 1), Canned: make([]CannedConfig, 1)}
+		Topics: make([]TopicConfig, 1), Agents: make([]AgentConfig, 1), Teams: make([]TeamConfig, 1), Canned: make([]CannedConfig, 1),
+		Calendars: make([]CalendarConfig, 1), Closed: make([]ClosedConfig, 1), SLAs: make([]SLAConfig, 1)}
 	tags := map[string]reflect.StructTag{}
 	eachField(reflect.ValueOf(&config).Elem(), "", func(path string, tag reflect.StructTag, v reflect.Value) {
 		useDefault(tag, v)

@@ -30,6 +30,7 @@ type Table struct {
 	own            map[string]bool   // topics', accounts' and reply addresses, by key
 	catchAll       *Topic
 	operators      []*Agent
+	time           *timetable
 	source         *source
 }
 
@@ -42,7 +43,8 @@ type Topic struct {
 	Groups       []string // keys of the groups that feed it
 	Agent        *Agent
 	Team         *Team
-	ReplyWithin  time.Duration
+	SLA          *SLA // its own, or one made of its reply_within
+	Petition     bool // formal petitions, which are never closed automatically
 	Language     string
 	Autoresponse bool
 	Signature    string
@@ -59,7 +61,11 @@ type Agent struct {
 	SendsAs   []string // keys of topic addresses that they may send as
 	Language  string
 	Role      Role
-	Digest    bool // gets the daily digest
+	Digest    bool      // gets the daily digest
+	Calendar  *Calendar // nil: none of their own
+
+	zone *time.Location
+	away []period
 }
 
 // Team is a group of agents.
@@ -70,7 +76,7 @@ type Team struct {
 }
 
 // compile makes the table of a configuration without mistakes.
-func compile(config *Config, s *source, version string) *Table {
+func compile(config *Config, s *source, times *timetable, version string) *Table {
 	t := &Table{
 		Config:         config,
 		Version:        version,
@@ -83,11 +89,16 @@ func compile(config *Config, s *source, version string) *Table {
 		accountByName:  map[string]*AccountConfig{},
 		defaultTopic:   map[string]*Topic{},
 		own:            map[string]bool{},
+		time:           times,
 		source:         s,
 	}
 	t.Zone, _ = zone(config.Desk.TimeZone) // was checked
-	for _, c := range config.Agents {
-		a := &Agent{ID: c.ID, Name: c.Name, Addresses: addressKeys(c.Addresses), SendsAs: addressKeys(c.SendsAs), Language: c.Language, Role: Role(c.Role), Digest: c.Digest}
+	for i, c := range config.Agents {
+		a := &Agent{ID: c.ID, Name: c.Name, Addresses: addressKeys(c.Addresses), SendsAs: addressKeys(c.SendsAs), Language: c.Language, Role: Role(c.Role), Digest: c.Digest,
+			Calendar: times.calendars[c.Calendar], zone: t.Zone, away: times.away[i]}
+		if a.Calendar != nil {
+			a.zone = a.Calendar.zone
+		}
 		t.Agents = append(t.Agents, a)
 		t.agentByID[a.ID] = a
 		for _, addr := range a.Addresses {
@@ -106,8 +117,11 @@ func compile(config *Config, s *source, version string) *Table {
 	for _, c := range config.Topics {
 		topic := &Topic{
 			ID: c.ID, NameES: c.Name, NameEN: c.NameEN, Addresses: addressKeys(c.Addresses),
-			Groups: addressKeys(c.Groups), Agent: t.agentByID[c.Agent], Team: t.teamByID[c.Team], ReplyWithin: c.ReplyWithin.Std(),
+			Groups: addressKeys(c.Groups), Agent: t.agentByID[c.Agent], Team: t.teamByID[c.Team], SLA: times.slas[c.SLA], Petition: c.Petition,
 			Language: c.Language, Autoresponse: c.Autoresponse, Signature: c.Signature, Smarthost: c.Smarthost, needs: needsOf(&config.Permissions, &c),
+		}
+		if within := c.ReplyWithin.Std(); topic.SLA == nil {
+			topic.SLA = &SLA{Calendar: times.wall, answer: byPriority{within, within, within, within}}
 		}
 		t.Topics = append(t.Topics, topic)
 		t.topicByID[topic.ID] = topic

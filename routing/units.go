@@ -26,35 +26,67 @@ var durationUnits = []struct {
 // the larger before the smaller, such as 90s or 1d12h; or 0. A day has 24 hours.
 // It returns an error for anything else and for more than 100 years.
 func (d *Duration) UnmarshalText(text []byte) error {
-	rest := string(text)
+	sum, err := readSpan(string(text), day, 7*day)
+	if err == nil {
+		*d = Duration(sum)
+	}
+	return err
+}
+
+// readSpan reads a time span in which days and weeks have given lengths. Those of
+// no length count nothing.
+func readSpan(rest string, day, week time.Duration) (sum time.Duration, err error) {
 	if rest == "0" {
-		*d = 0
-		return nil
+		return 0, nil
 	}
 	if rest == "" {
-		return errDuration
+		return 0, errDuration
 	}
-	var sum time.Duration
 	for units := durationUnits; rest != ""; {
 		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
 		if digits == 0 || digits == len(rest) {
-			return errDuration
+			return 0, errDuration
 		}
 		for len(units) > 0 && units[0].letter != rest[digits] {
 			units = units[1:]
 		}
 		if len(units) == 0 {
-			return errDuration
+			return 0, errDuration
+		}
+		length := units[0].length
+		switch units[0].letter {
+		case 'w':
+			length = week
+		case 'd':
+			length = day
 		}
 		n, err := strconv.ParseInt(rest[:digits], 10, 64)
-		if err != nil || n > int64((maxDuration-sum)/units[0].length) {
-			return errors.New("is longer than 100 years")
+		if err != nil || length > 0 && n > int64((maxDuration-sum)/length) {
+			return 0, errors.New("is longer than 100 years")
 		}
-		sum += time.Duration(n) * units[0].length
+		sum += time.Duration(n) * length
 		units, rest = units[1:], rest[digits+1:]
 	}
-	*d = Duration(sum)
-	return nil
+	return sum, nil
+}
+
+// UnmarshalText reads a time span as Duration does.
+func (s *Span) UnmarshalText(text []byte) error {
+	_, err := readSpan(string(text), day, 7*day)
+	if err == nil {
+		*s = Span(text)
+	}
+	return err
+}
+
+// in is the span in a calendar's time; 0 for the empty one.
+func (s Span) in(c *Calendar) time.Duration {
+	day, week := c.lengths()
+	d, err := readSpan(string(s), day, week)
+	if err != nil {
+		return 0 // it is empty: others were read when the file was
+	}
+	return d
 }
 
 // String writes the span as UnmarshalText reads it; weeks only when nothing is

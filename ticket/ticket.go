@@ -64,14 +64,32 @@ type Ticket struct {
 	Updated  time.Time `json:"updated"`
 	Answered time.Time `json:"answered,omitzero"` // first answer of an agent
 	Closed   time.Time `json:"closed,omitzero"`
-	// Due is when the desk's next answer is overdue; zero while it owes none.
+	// SLA is the id of the SLA that holds for this ticket; empty: its topic's.
+	SLA string `json:"sla,omitempty"`
+	// AnswerClock measures the time to the desk's next answer, and ResolveClock the
+	// time until the ticket is resolved. Both stand still while it is the
+	// requester's turn.
+	AnswerClock  Clock `json:"answer_clock,omitzero"`
+	ResolveClock Clock `json:"resolve_clock,omitzero"`
+	// AnswerDue is when the first answer was due, and ResolveDue when it was due to be
+	// resolved, as it was last worked out; kept when that has happened. Zero: no limit.
+	AnswerDue  time.Time `json:"answer_due,omitzero"`
+	ResolveDue time.Time `json:"resolve_due,omitzero"`
+	// Due is when the desk's next step is overdue; zero while it owes none.
 	Due time.Time `json:"due,omitzero"`
+	// WarnAt is when it is warned of Due; zero: it was, or won't be.
+	WarnAt time.Time `json:"warn_at,omitzero"`
 	// Reminded counts the reminders that were sent for this Due, and RemindAt is
-	// when the next one goes out; zero: none will.
+	// when the ticket is looked at next, for a warning, a reminder, or because nobody
+	// writes any more; zero: never.
 	Reminded int       `json:"reminded,omitempty"`
 	RemindAt time.Time `json:"remind_at,omitzero"`
-	// DueFixed: a person has set Due; no rule changes it.
-	DueFixed bool `json:"due_fixed,omitempty"`
+	// DueFixed: a person has set Due, to Promised; no rule changes it.
+	DueFixed bool      `json:"due_fixed,omitempty"`
+	Promised time.Time `json:"promised,omitzero"`
+	// Nudged is when the requester was last told that it will be closed unless they
+	// write.
+	Nudged time.Time `json:"nudged,omitzero"`
 	// Undo is how the ticket was before the last mail of commands.
 	Undo *Undo `json:"undo,omitempty"`
 }
@@ -151,8 +169,13 @@ func (t *Ticket) SetStatus(to Status, now time.Time) error {
 	return nil
 }
 
-// Owe sets when the desk's next answer is due; zero: it owes none.
-func (t *Ticket) Owe(due time.Time) { t.Due, t.Reminded, t.RemindAt = due, 0, due }
+// Owe sets when the desk's next step is due; zero: it owes none. What was reminded
+// of counts for a due time; the same one again changes nothing.
+func (t *Ticket) Owe(due time.Time) {
+	if due.IsZero() || !due.Equal(t.Due) {
+		t.Due, t.WarnAt, t.Reminded, t.RemindAt = due, time.Time{}, 0, due
+	}
+}
 
 // Participant returns the person's part in the ticket, or nil. The pointer is
 // good until participants are added.
