@@ -52,6 +52,7 @@ type side struct {
 	revision    uint64 // in the snapshot; 0: it is new
 	entries     []*ticket.Entry
 	placeholder string // of a new one's number
+	quietly     bool   // nothing is new about it for anybody
 }
 
 // beside has another ticket changed too, and returns it.
@@ -294,7 +295,7 @@ func (c *change) writeTicket(tx *store.Tx, s *Setting) error {
 				p.Subject = strings.ReplaceAll(p.Subject, side.placeholder, n.String())
 			}
 		}
-		if err := c.store(tx, side.ticket, side.entries); err != nil {
+		if err := c.store(tx, s, side.ticket, side.entries, side.quietly); err != nil {
 			return err
 		}
 	}
@@ -309,12 +310,15 @@ func (c *change) writeTicket(tx *store.Tx, s *Setting) error {
 		c.ticket.Number, c.outcome.Number = n, n
 		c.fill(c.placeholder, n)
 	}
-	return c.store(tx, c.ticket, c.entries)
+	return c.store(tx, s, c.ticket, c.entries, false)
 }
 
 // store writes a ticket with what is new in its thread.
-func (c *change) store(tx *store.Tx, t *ticket.Ticket, entries []*ticket.Entry) error {
-	t.Updated = c.now
+func (c *change) store(tx *store.Tx, s *Setting, t *ticket.Ticket, entries []*ticket.Entry, quietly bool) error {
+	if !quietly {
+		t.Updated = c.now
+	}
+	s.watch(t, c.now)
 	for _, e := range entries {
 		if err := tx.AddEntry(t, e); err != nil {
 			return err
@@ -402,6 +406,11 @@ func (c *change) writeMessage(tx *store.Tx, m *ticket.Message) (uint64, error) {
 func (c *change) queue(tx *store.Tx, l *letter, m *ticket.Message) error {
 	out := l.out
 	out.Ticket = c.about
+	if len(l.tickets) == 1 {
+		out.Ticket = l.tickets[0]
+	} else {
+		out.Tickets = l.tickets
+	}
 	if c.ticket != nil {
 		out.Ticket = c.ticket.ID
 		if len(c.entries) > 0 {

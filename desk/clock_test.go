@@ -3,8 +3,11 @@ package desk_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"buzon/store"
 	"buzon/ticket"
@@ -55,7 +58,7 @@ func TestClockJumps(t *testing.T) {
 				}
 				o.pass(time.Hour)
 			}
-			reminders := 0
+			reminders, done := 0, map[string]int{}
 			err = o.store.View(func(tx *store.Tx) error {
 				if err := store.VerifyJournal(tx); err != nil {
 					return err
@@ -69,8 +72,17 @@ func TestClockJumps(t *testing.T) {
 				}
 				rows, err := tx.OutgoingList("", 0)
 				for _, row := range rows {
-					if row.Class == ticket.ClassReminder && row.Ticket == first.ID {
+					if row.Class == ticket.ClassReminder && (row.Ticket == first.ID || slices.Contains(row.Tickets, first.ID)) {
 						reminders++
+					}
+				}
+				if err != nil {
+					return err
+				}
+				events, err := tx.JournalOf(first.ID)
+				for _, e := range events {
+					if e.Kind == ticket.EventReminded {
+						done[e.Detail]++
 					}
 				}
 				return err
@@ -78,8 +90,14 @@ func TestClockJumps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			// The jump of a day makes it due before the time of the warning has come.
 			if reminders != 3 || total < 3 {
-				t.Errorf("%d reminders of the first ticket and %d in all", reminders, total)
+				t.Errorf("%d mails remind of the first ticket, of %d in all; want three reminders", reminders, total)
+			}
+			due := c.from.Add(24 * time.Hour).UTC().Format(time.RFC3339)
+			want := map[string]int{"due " + due + " 1": 1, "due " + due + " 2": 1, "due " + due + " 3": 1}
+			if diff := cmp.Diff(want, done); diff != "" {
+				t.Errorf("what was done (-want +got):\n%s", diff)
 			}
 		})
 	}

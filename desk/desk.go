@@ -52,6 +52,7 @@ type Desk struct {
 	ring    atomic.Pointer[ticket.Keyring]
 	setting atomic.Pointer[Setting]
 	wake    atomic.Pointer[func()]
+	watched atomic.Pointer[Setting] // for which all tickets at rest are watched
 	alarms  alarms
 
 	keysChange sync.Mutex // held while the keys are changed

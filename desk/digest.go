@@ -64,12 +64,12 @@ func (p *planner) digest(agent *routing.Agent) error {
 		return err
 	}
 	lang := p.agentLanguage(agent)
-	var sections []templates.Section
 	var before []ticket.ID // each stands under the first title that fits
 	all, err := p.concerning(agent)
 	if err != nil {
 		return err
 	}
+	l := p.summary("digest", lang, person)
 	for _, part := range []struct {
 		title string
 		want  func(*ticket.Ticket) bool
@@ -81,47 +81,62 @@ func (p *planner) digest(agent *routing.Agent) error {
 		{"title.ofteam", func(t *ticket.Ticket) bool { return t.Status == ticket.StatusOpen }},
 		{"title.waiting", func(t *ticket.Ticket) bool { return t.Status == ticket.StatusWaiting && t.Assignee == agent.ID }},
 	} {
-		s := templates.Section{Title: phrase(lang, part.title, nil)}
+		var rows []*ticket.Ticket
 		for _, t := range all {
 			if !part.want(t) || slices.Contains(before, t.ID) {
 				continue
 			}
 			before = append(before, t.ID)
-			if len(s.Rows) == listed {
-				continue
+			if len(rows) < listed {
+				rows = append(rows, t)
 			}
-			row, err := p.row(t)
-			if err != nil {
-				return err
-			}
-			row.Link = p.answerLink(t, person)
-			s.Rows = append(s.Rows, row)
 		}
-		if len(s.Rows) > 0 {
-			sections = append(sections, s)
+		if err := p.section(l, phrase(lang, part.title, nil), rows, person); err != nil {
+			return err
 		}
 	}
 	held, err := p.heldFor(agent)
-	if err != nil || len(sections) == 0 && held == 0 {
+	if err != nil || len(l.data.Sections) == 0 && held == 0 {
+		p.letters = nil
 		return err
 	}
-	conf, topic := p.setting.Table.Config.Desk, p.setting.Table.CatchAll()
-	l := &letter{
-		template: "digest", lang: lang, class: ticket.ClassReminder, topic: topic, to: person,
-		draft: ticket.Draft{
-			To: person.Address, EnvelopeFrom: topic.Sender(), Class: ticket.ClassReminder,
-			MessageID: ticket.MessageID("digest", p.desk.nonce(16), conf.Hostname), Date: p.setting.local(p.now),
-		},
-		data: templates.Data{
-			Desk: conf.Name, Hostname: conf.Hostname, Sections: sections,
-			Title: phrase(lang, "title.digest", []string{templates.LongDay(lang, p.setting.local(p.now))}),
-		},
-	}
+	l.data.Title = phrase(lang, "title.digest", []string{templates.LongDay(lang, p.setting.local(p.now))})
 	if held > 0 {
 		l.data.Lines = []string{phrase(lang, "title.heldmail", []string{itoa(held)})}
 	}
-	p.letters = append(p.letters, l)
 	p.event(ticket.Event{Kind: ticket.EventReminded, Person: person.ID, Detail: "digest"})
+	return nil
+}
+
+// summary begins a letter about several tickets, which is in no conversation.
+func (p *planner) summary(template, lang string, to *ticket.Person) *letter {
+	conf, topic := p.setting.Table.Config.Desk, p.setting.Table.CatchAll()
+	l := &letter{
+		template: template, lang: lang, class: ticket.ClassReminder, topic: topic, to: to,
+		draft: ticket.Draft{
+			To: to.Address, EnvelopeFrom: topic.Sender(), Class: ticket.ClassReminder,
+			MessageID: ticket.MessageID(template, p.desk.nonce(16), conf.Hostname), Date: p.setting.local(p.now),
+		},
+		data: templates.Data{Desk: conf.Name, Hostname: conf.Hostname},
+	}
+	p.letters = append(p.letters, l)
+	return l
+}
+
+// section adds a list of tickets to a summary; an empty one is left out.
+func (p *planner) section(l *letter, title string, tickets []*ticket.Ticket, to *ticket.Person) error {
+	section := templates.Section{Title: title}
+	for _, t := range tickets {
+		row, err := p.row(t)
+		if err != nil {
+			return err
+		}
+		row.Link = p.answerLink(t, to)
+		section.Rows = append(section.Rows, row)
+	}
+	if len(section.Rows) > 0 {
+		l.data.Sections = append(l.data.Sections, section)
+	}
 	return nil
 }
 

@@ -29,9 +29,10 @@ type letter struct {
 	sender   string // who speaks, shown with the topic's address; empty: the topic itself
 	data     templates.Data
 	files    []ticket.File
-	tells    []uint32  // entries of the ticket, of a notification
-	folds    uint64    // the outbox row whose place it takes; 0: none
-	after    time.Time // when it is due; zero: at once
+	tickets  []ticket.ID // what it is about, where the change is about no single ticket
+	tells    []uint32    // entries of the ticket, of a notification
+	folds    uint64      // the outbox row whose place it takes; 0: none
+	after    time.Time   // when it is due; zero: at once
 	draft    ticket.Draft
 	token    string           // as it stands in the separator line
 	wait     time.Duration    // before it leaves

@@ -149,6 +149,9 @@ func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person) error 
 		return err
 	}
 	l := p.letter("confirmation", ticket.ClassConfirmation, topic, requester, ticket.RoleRequester)
+	if closed := p.setting.slaOf(p.ticket).Calendar.Closed(p.now); closed != nil {
+		l.data.Closing = strings.TrimSpace(closed.Text(l.lang))
+	}
 	if requester.Consent.IsZero() {
 		l.data.Notice = p.setting.Table.Config.Desk.Notice
 		requester.Consent = p.now

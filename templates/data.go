@@ -33,6 +33,9 @@ type Data struct {
 	Reopened   bool
 	Closed     bool
 	Unverified bool
+	Warning    bool   // it is not due yet
+	Escalated  bool   // the reader is told because nobody else has answered
+	Closing    string // what is said while the desk is closed; empty: it is not
 
 	Reason   string   // for failures and alarms: what happened
 	Hint     string   // what to do about it
@@ -127,9 +130,10 @@ func Sample(lang string) Data {
 		Separator: "--- Escriba su respuesta encima de esta línea · aezsa3tfoqqho2lofzxw6zdf ---",
 		Received:  time.Date(2026, time.November, 24, 10, 15, 0, 0, zone),
 		Due:       time.Date(2026, time.November, 26, 10, 15, 0, 0, zone),
-		Status:    "open", Reopened: true,
-		Reason: "/cerar",
-		Hint:   "/cerrar",
+		Status:    "open", Reopened: true, Warning: true, Escalated: true,
+		Closing: "Estamos en vacaciones colectivas y responderemos desde el 12 de enero.",
+		Reason:  "/cerar",
+		Hint:    "/cerrar",
 		Thread: []Item{
 			{When: time.Date(2026, time.November, 23, 16, 40, 0, 0, zone), Author: "Andrés Gómez", Kind: "answer", Text: "¿Cuál es el enlace del curso?"},
 			{When: time.Date(2026, time.November, 23, 15, 2, 0, 0, zone), Author: "María Peña", Kind: "request", Text: "No puedo entrar al curso."},
@@ -157,6 +161,7 @@ func Sample(lang string) Data {
 		d.Notice = "We use your data only to attend to this request (Law 1581 of 2012). You can see, correct or have them erased by writing to datos@example.edu.co."
 		d.Signature = "Virtual classrooms\nhttps://ayuda.example.edu.co"
 		d.Separator = "--- Write your reply above this line · aezsa3tfoqqho2lofzxw6zdf ---"
+		d.Closing = "We are on holiday and will answer from 12 January on."
 		d.Reason, d.Hint, d.Commands = "/closs", "/close", []string{"/close"}
 		d.Title, d.Lines = "Your open tickets", []string{"Request 003181 is closed.", "Request 003181 now belongs to Andrés Gómez."}
 		d.Actions = []Action{{"Take", "/take", "mailto:aulas@example.edu.co?body=%2Ftake"}, {"Close", "/close", "mailto:aulas@example.edu.co?body=%2Fclose"}}

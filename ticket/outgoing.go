@@ -89,6 +89,8 @@ type Outgoing struct {
 	LastError    string        `json:"last_error,omitempty"`
 	// Cause is the correlation id of the message that this one answers.
 	Cause string `json:"cause,omitempty"`
+	// Tickets are those that a mail about several of them is about.
+	Tickets []ID `json:"tickets,omitempty"`
 	// Tells lists the entries of the ticket that a notification tells of.
 	Tells []uint32 `json:"tells,omitempty"`
 	// FoldedInto is the row that took this one's place, with all that it told

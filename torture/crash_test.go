@@ -311,8 +311,14 @@ func (r *rig) reminders() map[ticket.ID]int {
 	}
 	reminders := map[ticket.ID]int{}
 	for _, out := range list {
-		if out.Class == ticket.ClassReminder {
+		if out.Class != ticket.ClassReminder {
+			continue
+		}
+		if len(out.Tickets) == 0 {
 			reminders[out.Ticket]++
+		}
+		for _, id := range out.Tickets {
+			reminders[id]++
 		}
 	}
 	return reminders

@@ -104,10 +104,10 @@ var mutants = []mutant{
 		point: point{plan: "sentUnrecorded"}, want: "I3: mail <"},
 	{number: "21", name: "a reminder is counted after it is queued",
 		mutation: mutation{
-			{"desk/remind.go", "\tdone, err := d.apply(ctx, nil,", "\tvar at time.Time\n\tdone, err := d.apply(ctx, nil,"},
-			{"desk/remind.go", "\t\tp := &planner{desk: d, tx: tx,", "\t\tat, t.RemindAt = t.RemindAt, c.now.Add(-time.Minute)\n\t\tp := &planner{desk: d, tx: tx,"},
+			{"desk/remind.go", "\t\treturn c, r.write()\n", "\t\tfor _, side := range c.sides {\n\t\t\tside.ticket.Reminded, side.ticket.RemindAt = 0, c.now.Add(-time.Minute)\n\t\t}\n\t\treturn c, r.write()\n"},
+			{"desk/remind.go", "\tr.event(ticket.Event{Kind: ticket.EventReminded, Ticket: t.ID, Detail: what})\n", ""},
 			{"desk/remind.go", "\treturn len(done.letters), nil",
-				"\tif done.ticket != nil {\n\t\td.Store.Update(ctx, func(tx *store.Tx) error {\n\t\t\tt, err := tx.Ticket(id)\n\t\t\tif err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t\tt.RemindAt = at\n\t\t\treturn tx.PutTicket(t)\n\t\t})\n\t}\n\treturn len(done.letters), nil"}},
+				"\td.Store.Update(ctx, func(tx *store.Tx) error {\n\t\tfor _, id := range due {\n\t\t\tt, err := tx.Ticket(id)\n\t\t\tif err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t\tt.RemindAt = time.Time{}\n\t\t\tif err := tx.PutTicket(t); err != nil {\n\t\t\t\treturn err\n\t\t\t}\n\t\t}\n\t\treturn nil\n\t})\n\treturn len(done.letters), nil"}},
 		point: point{plan: "reminderDue>committedUnwoken", restart: true, set: settings{replyWithin: "1s"}, after: remindedOnce}, want: "I2: ticket"},
 	{number: "22", name: "the last backup's state goes before the new one counts",
 		mutation: mutation{{"store/backup.go", "\tif err := syncFolder(filepath.Join(b.to, archiveFolder)); err != nil {",
