@@ -17,9 +17,8 @@ func (o *office) use(text string) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	setting := o.setting
-	setting.Table = table
-	o.desk.Use(setting)
+	o.setting.Table = table
+	o.desk.Use(o.setting)
 }
 
 func TestUndo(t *testing.T) {

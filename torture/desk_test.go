@@ -83,6 +83,7 @@ listen = "off"
 [log]
 level = "info"
 [reminder]
+warn = 0
 scan = "* * * * *"
 repeat = "0s"
 
