@@ -25,6 +25,21 @@ func anas(text string) func(*testing.T) *stage {
 	}
 }
 
+// silent are those of a resolved ticket on which nobody writes, at a look of the
+// clock.
+func silent(t *testing.T, look int) *stage {
+	s := assigned(t)
+	conf := &s.desk.Table().Config.AutoClose
+	conf.ResolvedAfter, conf.Notice = routing.Duration(time.Hour), routing.Duration(time.Hour)
+	s.send(reply(s.toAna, ana, "/resolver\nListo."))
+	for range look {
+		s.sent()
+		s.pass(time.Hour)
+		s.remind()
+	}
+	return s
+}
+
 // lauras are those that Laura causes by replying.
 func lauras(text string) func(*testing.T) *stage {
 	return func(t *testing.T) *stage {
@@ -250,6 +265,32 @@ var happenings = map[string]func(*testing.T) *stage{
 		}
 		return s
 	},
+	"nearly due": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.pass(47 * time.Hour)
+		s.remind()
+		return s
+	},
+	"several overdue at one look": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.send(letter{from: laura, to: "pregrado@virtual.example", subject: "Otra", text: "Otra."})
+		s.sent()
+		s.pass(48 * time.Hour)
+		s.remind()
+		return s
+	},
+	"overdue for long, with `reminder.escalate`": func(t *testing.T) *stage {
+		s := assigned(t)
+		s.desk.Table().Config.Reminder.Escalate = []string{"administrator"}
+		s.pass(48 * time.Hour)
+		s.remind()
+		s.sent()
+		s.pass(48 * time.Hour)
+		s.remind()
+		return s
+	},
+	"resolved, and nobody writes":  func(t *testing.T) *stage { return silent(t, 1) },
+	"closed because nobody writes": func(t *testing.T) *stage { return silent(t, 2) },
 	"the hour of the digest": func(t *testing.T) *stage {
 		s := assigned(t)
 		s.desk.Table().Config.Digest.At = "0 7 * * *"
