@@ -83,7 +83,14 @@ type Ticket struct {
 	Created   time.Time     `json:"created"`
 	Updated   time.Time     `json:"updated"`
 	Due       time.Time     `json:"due,omitzero"`
+	Fields    []Field       `json:"fields,omitempty"` // only where one ticket is shown: sensitive ones are among them
 	Entries   []Entry       `json:"entries,omitempty"`
+}
+
+// Field is a field of a form with its value.
+type Field struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Entry is an item of a ticket's thread as people look at it.

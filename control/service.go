@@ -182,6 +182,9 @@ func (s *Service) ticketShow(_ context.Context, in Which) (any, error) {
 			return err
 		}
 		v = view(tx, t)
+		for _, f := range s.Desk.FieldsOf(t) {
+			v.Fields = append(v.Fields, Field{f.Name, f.Value})
+		}
 		entries, err := tx.Entries(t.ID)
 		for _, e := range entries {
 			shown := Entry{

@@ -225,24 +225,6 @@ func (o *orders) subject(c ticket.Command) error {
 	return nil
 }
 
-func (o *orders) field(c ticket.Command) error {
-	name, value, ok := strings.Cut(c.Text(), "=")
-	name = labelKey(name)
-	if !ok || name == "" {
-		return o.no(c, "no.pair")
-	}
-	if o.ticket.Fields == nil {
-		o.ticket.Fields = map[string]string{}
-	}
-	value = strings.TrimSpace(value)
-	o.ticket.Fields[name] = value
-	if value == "" {
-		delete(o.ticket.Fields, name)
-	}
-	o.did("did.field", name, value)
-	return nil
-}
-
 // canned puts a prepared answer before the mail's own text.
 func (o *orders) canned(c ticket.Command) error {
 	var found, all []*routing.Canned

@@ -192,7 +192,7 @@ func (o *orders) speak(commands []ticket.Command) error {
 		o.setting.answered(t, o.now)
 	default:
 		e.Kind = ticket.EntryEvent
-		e.Text = strings.TrimSpace(o.who.agent.Name + ": " + lines(commands) + "\n" + o.text)
+		e.Text = strings.TrimSpace(o.who.agent.Name + ": " + o.lines(commands) + "\n" + o.text)
 		o.change.outcome = o.outcome(ticket.EventCommand, names(commands))
 		if o.status == "" {
 			o.status = t.Status
@@ -298,10 +298,10 @@ func (p *planner) personByID(id ticket.PersonID) (*ticket.Person, error) {
 }
 
 // lines are the commands as they were written, and names what they are called.
-func lines(commands []ticket.Command) string {
+func (o *orders) lines(commands []ticket.Command) string {
 	var all []string
 	for _, c := range commands {
-		all = append(all, ticket.StripTokens(c.Line))
+		all = append(all, o.shownLine(c))
 	}
 	return strings.Join(all, "; ")
 }

@@ -34,6 +34,7 @@ type letter struct {
 	folds    uint64      // the outbox row whose place it takes; 0: none
 	after    time.Time   // when it is due; zero: at once
 	draft    ticket.Draft
+	open     bool             // sensitive fields may stand in it
 	token    string           // as it stands in the separator line
 	wait     time.Duration    // before it leaves
 	out      *ticket.Outgoing // once composed
@@ -180,6 +181,7 @@ func (d *Desk) composeOne(c *change, s *Setting, l *letter) error {
 	if l.data.Separator != "" {
 		l.data.Separator = separatorLine(l.lang, l.data.Separator)
 	}
+	l.mask(s.Table, c.ticket)
 	mail, err := s.Templates.Render(l.template, l.lang, l.data)
 	if err != nil {
 		return err

@@ -44,6 +44,7 @@ func (o *orders) show(c ticket.Command) error {
 		}
 		l := o.toAgent("transcript")
 		l.data.Title = o.say("title.show", t.Number.String())
+		l.data.Fields, l.open = fieldsOf(o.setting.Table, t, l.lang, true), true
 		room := shownMax
 		for _, e := range slices.Backward(entries) {
 			text := ticket.StripTokens(e.Text)

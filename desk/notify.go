@@ -41,6 +41,7 @@ func (p *planner) tellAgent(agent *routing.Agent, topic *routing.Topic, template
 	l := p.letter(template, ticket.ClassNotification, topic, person, ticket.RoleAgent)
 	l.lang = agent.Language
 	l.data.Text = text
+	l.data.Fields = fieldsOf(p.setting.Table, p.ticket, l.lang, false)
 	l.steps(p.ticket, agent, topic)
 	limit := int64(p.setting.Table.Config.Desk.NotifyFiles)
 	include := assignee || encodedSize(p.m.Attachments) <= limit

@@ -96,6 +96,9 @@ func (o *orders) transfer(c ticket.Command) error {
 	if o.status == "" && o.text == "" {
 		o.status = t.Status
 	}
+	if err := o.readThread(); err != nil {
+		return err
+	}
 	o.did("did.transferred", topic.Name(o.lang), assigneeName(o.setting.Table, t))
 	o.tell = append(o.tell, func() error {
 		return o.tellParty(topic.Agents(), "title.transferred", []string{o.who.agent.Name, t.Number.String(), topic.Name(o.lang)}, reason)
@@ -278,6 +281,7 @@ func (o *orders) tellEach(agents []*routing.Agent, title string, args []string, 
 			l.data.Text = strings.TrimSpace(l.data.Text + "\n\n" + o.text)
 		}
 		l.data.Thread = thread
+		l.data.Fields = fieldsOf(o.setting.Table, o.ticket, l.lang, false)
 		l.steps(o.ticket, agent, o.topic)
 	}
 	return nil

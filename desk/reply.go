@@ -48,12 +48,15 @@ func (p *planner) reply(ev evidence, who sender) error {
 	p.change.outcome = p.outcome(ticket.EventReplied, evidenceNames[ev.by])
 	p.fact("replied", ticket.LogFrom, ticket.Domain(p.m.From.Addr), ticket.LogReason, "known by "+evidenceNames[ev.by])
 
+	topic := p.topicOf(t)
+	if who.role != ticket.RoleThirdParty && !who.unverified && !blocked {
+		p.readReply(topic, text, quoted)
+	}
 	if p.m.Courtesy || blocked {
 		p.fact("told nobody", ticket.LogReason, map[bool]string{true: "the sender is blocked", false: "it is only a courtesy"}[blocked])
 		return nil
 	}
 	reopened := false
-	topic := p.topicOf(t)
 	if who.role != ticket.RoleThirdParty && t.Status != ticket.StatusOpen {
 		reopened = !t.Status.IsActive()
 		if err := t.SetStatus(ticket.StatusOpen, p.now); err != nil {

@@ -59,6 +59,9 @@ func (p *planner) request(ev evidence) error {
 	p.fact("ticketed", ticket.LogFrom, ticket.Domain(p.m.From.Addr), ticket.LogKind, p.m.Kind)
 	p.fact("routed", ticket.LogTopic, topic.ID, ticket.LogAgent, t.Assignee, ticket.LogReason, strings.Join(decision.Reasons, "; "))
 
+	if err := p.readRequest(topic, requester, from); err != nil {
+		return err
+	}
 	part := t.Join(requester.ID, ticket.RoleRequester)
 	if from.agent != nil {
 		if err := p.noteBehalf(from); err != nil {
@@ -158,6 +161,7 @@ func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person) error 
 		p.touch(requester)
 	}
 	l.offer("status", ticket.CommandStatus)
+	l.data.Missing = p.missing(topic, l.lang)
 	p.noted = append(p.noted, requester.Address.Key())
 	return nil
 }

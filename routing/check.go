@@ -23,6 +23,7 @@ type checker struct {
 	*Config
 	topics, agents, teams map[string]bool   // ids that exist
 	calendars, slas       map[string]bool   // likewise
+	forms                 map[string]bool   // likewise
 	smarthosts            map[string]bool   // names of smarthosts
 	accountNames          map[string]int    // place of each name of an account or a smarthost
 	unsure                map[string]bool   // tables some of whose ids can't be read
@@ -36,7 +37,7 @@ type checker struct {
 func check(s *source, config *Config, folder string) *timetable {
 	s.rules(config, folder)
 	c := &checker{source: s, Config: config,
-		topics: map[string]bool{}, agents: map[string]bool{}, teams: map[string]bool{}, unsure: map[string]bool{},
+		topics: map[string]bool{}, agents: map[string]bool{}, teams: map[string]bool{}, forms: map[string]bool{}, unsure: map[string]bool{},
 		calendars: map[string]bool{}, slas: map[string]bool{},
 		smarthosts: map[string]bool{}, accountNames: map[string]int{},
 		names: map[string]string{}, topicAddresses: map[string]int{}, groups: map[string]int{}, own: map[string]string{}}
@@ -50,6 +51,7 @@ func check(s *source, config *Config, folder string) *timetable {
 	c.digest()
 	c.web()
 	c.alarm()
+	c.formsAll()
 	c.topicsAll()
 	c.replyAddresses()
 	c.groupsAll()
@@ -72,6 +74,9 @@ func (c *checker) ids() {
 	}
 	for i := range c.Topics {
 		c.id(c.topics, "topic", i, c.Topics[i].ID, "topic ")
+	}
+	for i := range c.Forms {
+		c.id(c.forms, "form", i, c.Forms[i].ID, "form ")
 	}
 	canned := map[string]bool{}
 	for i := range c.Canned {

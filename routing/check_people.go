@@ -30,6 +30,9 @@ func (c *checker) topicsAll() {
 		if t.Smarthost != "" {
 			c.refers(key("smarthost"), t.Smarthost, "smarthost", c.smarthosts)
 		}
+		if t.Form != "" {
+			c.refers(key("form"), t.Form, "form", c.forms)
+		}
 		for j, addr := range t.Addresses {
 			c.topicAddress(elementPath(key("addresses"), j), addr, i)
 		}
@@ -208,9 +211,14 @@ func (c *checker) unused() {
 	if len(c.problems) > 0 {
 		return // who is used may be among what is wrong
 	}
-	used, relays := map[string]bool{}, map[string]bool{}
+	used, relays, forms := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, t := range c.Topics {
-		used[t.Agent], used[t.Team], relays[t.Smarthost] = true, true, true
+		used[t.Agent], used[t.Team], relays[t.Smarthost], forms[t.Form] = true, true, true, true
+	}
+	for i, f := range c.Forms {
+		if !forms[f.ID] {
+			c.warnf(elementPath("form", i)+".id", fmt.Sprintf("write form = %q in a topic", f.ID), "no topic asks for it")
+		}
 	}
 	for i, r := range c.Smarthosts {
 		if !relays[r.Name] {

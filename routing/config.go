@@ -40,6 +40,7 @@ type Config struct {
 	Calendars   []CalendarConfig       `toml:"calendar"`
 	Closed      []ClosedConfig         `toml:"closed"`
 	SLAs        []SLAConfig            `toml:"sla"`
+	Forms       []FormConfig           `toml:"form"`
 }
 
 // Duration is a time span as people write it: 90s, 15m, 2h, 3d, 2w.
@@ -160,6 +161,7 @@ type TopicConfig struct {
 	SLA          string   `toml:"sla"`                                       // id; default: reply_within
 	ReplyWithin  Duration `toml:"reply_within" default:"2d"`                 // when an answer is overdue, on the wall clock; 0: never
 	Petition     bool     `toml:"petition"`                                  // formal petitions, which are never closed automatically
+	Form         string   `toml:"form"`                                      // id of the form that its requesters fill in; default: none
 	Language     string   `toml:"language" one:"es en"`                      // default: the desk's
 	Autoresponse bool     `toml:"autoresponse" default:"true"`               // send confirmations
 	Signature    string   `toml:"signature" kind:"text"`                     // under answers
@@ -203,6 +205,27 @@ type CannedConfig struct {
 	Text   string   `toml:"text" need:"yes" kind:"text"` // in the desk's language
 	TextEN string   `toml:"text_en" kind:"text"`         // for those who are written to in English; default: text
 	Topics []string `toml:"topics"`                      // topic ids; default: all
+}
+
+// FormConfig is what the agents of a topic want to know of a request. It is read
+// from lines of the mail such as "Role: student"; what is missing is asked for
+// once, in the confirmation.
+type FormConfig struct {
+	ID     string            `toml:"id" need:"yes"` // unique
+	Fields []FormFieldConfig `toml:"field"`         // in the order in which they are asked for; at least one
+}
+
+// FormFieldConfig is one thing that a form asks for.
+type FormFieldConfig struct {
+	ID        string     `toml:"id" need:"yes"`           // unique in the form; forms that share an id mean the same by it
+	Name      string     `toml:"name" need:"yes"`         // in Spanish
+	NameEN    string     `toml:"name_en"`                 // default: name
+	Also      []string   `toml:"also"`                    // what else people call it
+	One       [][]string `toml:"one"`                     // the values that it may have: what is recorded, what it is in English, other spellings; default: any text
+	Required  bool       `toml:"required"`                // asked for when it is missing
+	Sensitive bool       `toml:"sensitive"`               // stays out of notifications and logs
+	Remember  bool       `toml:"remember" default:"true"` // taken from the sender's earlier tickets
+	ByDomain  [][]string `toml:"by_domain"`               // pairs of a sender's domain, subdomains included, and the value that it gives
 }
 
 // TeamConfig is a group of agents.

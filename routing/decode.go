@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,7 +108,7 @@ func (d *decoder) header(e *unstable.Node) (reflect.Value, string) {
 	switch {
 	case isTableList(t.value.Type()):
 		if e.Kind != unstable.ArrayTable {
-			d.mistake(t, fmt.Sprintf("write [[%s]]", t.path), "is a list of tables")
+			d.mistake(t, fmt.Sprintf("write [[%s]]", headerOf(t.path)), "is a list of tables")
 		}
 		if !known.set {
 			d.spots[t.path] = spot{key: t.start, value: t.start, set: true, bad: known.bad}
@@ -200,7 +201,7 @@ func (d *decoder) walk(v reflect.Value, path string, key unstable.Iterator) (tar
 		default:
 			hint := ""
 			if isTableList(t.value.Type()) {
-				hint = "write [[" + table + "]] above its keys"
+				hint = "write [[" + headerOf(table) + "]] above its keys"
 			}
 			d.mistake(t, hint, table+" has no keys of its own")
 			return t, false
@@ -260,7 +261,7 @@ func (d *decoder) assign(v reflect.Value, path string, n *unstable.Node) {
 		}
 	case isTableList(v.Type()):
 		if n.Kind != unstable.Array {
-			d.rejectf(path, "write [["+path+"]]", "must be a list of tables, not %s", describe(n.Kind))
+			d.rejectf(path, "write [["+headerOf(path)+"]]", "must be a list of tables, not %s", describe(n.Kind))
 			return
 		}
 		d.tables(v, path, n)
@@ -330,7 +331,7 @@ func (d *decoder) tables(v reflect.Value, path string, n *unstable.Node) {
 	for it := n.Children(); it.Next(); {
 		item := it.Node()
 		if item.Kind != unstable.InlineTable {
-			d.rejectf(path, "write [["+path+"]]", "must be a list of tables")
+			d.rejectf(path, "write [["+headerOf(path)+"]]", "must be a list of tables")
 			return
 		}
 		element, at := d.appendTable(v, path, int(item.Raw.Offset))
@@ -400,6 +401,11 @@ func isListOfLists(t reflect.Type) bool {
 func isTableList(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct
 }
+
+var places = regexp.MustCompile(`\[\d+\]`)
+
+// headerOf is a path as a header names it: without the places in lists.
+func headerOf(path string) string { return places.ReplaceAllString(path, "") }
 
 // field is a field of a configuration struct, found by its key.
 type field struct {

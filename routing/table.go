@@ -18,6 +18,7 @@ type Table struct {
 	Agents  []*Agent
 	Teams   []*Team
 	Canned  []*Canned
+	Forms   []*Form
 
 	topicByAddress map[string]*Topic // by address key
 	topicByGroup   map[string]*Topic // by address key
@@ -43,8 +44,9 @@ type Topic struct {
 	Groups       []string // keys of the groups that feed it
 	Agent        *Agent
 	Team         *Team
-	SLA          *SLA // its own, or one made of its reply_within
-	Petition     bool // formal petitions, which are never closed automatically
+	SLA          *SLA  // its own, or one made of its reply_within
+	Petition     bool  // formal petitions, which are never closed automatically
+	Form         *Form // nil: none
 	Language     string
 	Autoresponse bool
 	Signature    string
@@ -114,10 +116,16 @@ func compile(config *Config, s *source, times *timetable, version string) *Table
 		t.Teams = append(t.Teams, team)
 		t.teamByID[team.ID] = team
 	}
+	forms := map[string]*Form{}
+	for i := range config.Forms {
+		f := compileForm(&config.Forms[i])
+		t.Forms = append(t.Forms, f)
+		forms[f.ID] = f
+	}
 	for _, c := range config.Topics {
 		topic := &Topic{
 			ID: c.ID, NameES: c.Name, NameEN: c.NameEN, Addresses: addressKeys(c.Addresses),
-			Groups: addressKeys(c.Groups), Agent: t.agentByID[c.Agent], Team: t.teamByID[c.Team], SLA: times.slas[c.SLA], Petition: c.Petition,
+			Groups: addressKeys(c.Groups), Agent: t.agentByID[c.Agent], Team: t.teamByID[c.Team], SLA: times.slas[c.SLA], Petition: c.Petition, Form: forms[c.Form],
 			Language: c.Language, Autoresponse: c.Autoresponse, Signature: c.Signature, Smarthost: c.Smarthost, needs: needsOf(&config.Permissions, &c),
 		}
 		if within := c.ReplyWithin.Std(); topic.SLA == nil {

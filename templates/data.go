@@ -21,6 +21,9 @@ type Data struct {
 	Quoted string // what was cut away from it, shown below it to agents
 	Files  []File
 
+	Fields  []Field // of the topic's form, for agents; without the sensitive ones, but where they were asked for
+	Missing []Field // those that the requester is asked for
+
 	Notice    string // personal-data notice; empty after the first time
 	Signature string
 	// Separator is the whole separator line with its token. It stands first in
@@ -65,6 +68,13 @@ type Row struct {
 	Assignee        string
 	Due             time.Time
 	Link            string // mailto:, to answer it; empty: none
+}
+
+// Field is one thing that a topic's form asks for.
+type Field struct {
+	Name    string
+	Value   string
+	Choices string // what it may be, where that is laid down; only with Missing
 }
 
 // Action is something that can be done by sending a mail that is written
@@ -125,6 +135,8 @@ func Sample(lang string) Data {
 			{"captura.png", "84 KB", "captura.1@example.edu.co", true},
 			{"grabación.mp4", "38 MB", "", false},
 		},
+		Fields:    []Field{{Name: "Rol", Value: "Estudiante"}, {Name: "Facultad o dependencia", Value: "Ingeniería"}},
+		Missing:   []Field{{Name: "Rol", Choices: "Estudiante, Docente, Administrativo"}, {Name: "Número de documento"}},
 		Notice:    "Tratamos sus datos solo para atender esta solicitud (Ley 1581 de 2012). Puede consultarlos, corregirlos o pedir que se borren escribiendo a datos@example.edu.co.",
 		Signature: "Aulas virtuales\nhttps://ayuda.example.edu.co",
 		Separator: "--- Escriba su respuesta encima de esta línea · aezsa3tfoqqho2lofzxw6zdf ---",
@@ -165,6 +177,8 @@ func Sample(lang string) Data {
 		d.Reason, d.Hint, d.Commands = "/closs", "/close", []string{"/close"}
 		d.Title, d.Lines = "Your open tickets", []string{"Request 003181 is closed.", "Request 003181 now belongs to Andrés Gómez."}
 		d.Actions = []Action{{"Take", "/take", "mailto:aulas@example.edu.co?body=%2Ftake"}, {"Close", "/close", "mailto:aulas@example.edu.co?body=%2Fclose"}}
+		d.Fields = []Field{{Name: "Role", Value: "Student"}, {Name: "Faculty or department", Value: "Engineering"}}
+		d.Missing = []Field{{Name: "Role", Choices: "Student, Teacher, Administrative"}, {Name: "Document number"}}
 		d.Thread[0].Text, d.Thread[1].Text = "What is the link of the course?", "I can't get into the course."
 		d.News[0].Text, d.News[1].Author, d.News[1].Text = d.Text, "Someone else <other@example.com>", "I have the same problem."
 	}

@@ -73,6 +73,7 @@ var phrases = map[string]map[string]string{
 	"no.number":    {"es": "{1}: no hay solicitud de ese número", "en": "{1}: there is no request of that number"},
 	"no.itself":    {"es": "{1}: es esta misma solicitud", "en": "{1}: it is this very request"},
 	"no.pair":      {"es": "{1}: escriba nombre=valor", "en": "{1}: write name=value"},
+	"no.value":     {"es": "{1}: ese valor no sirve para «{2}»; puede ser {3}", "en": "{1}: “{2}” can't have that value; it may be {3}"},
 	"no.entry":     {"es": "{1}: no hay mensaje de ese número en la solicitud; están en el historial", "en": "{1}: there is no message of that number in the request; the history lists them"},
 	"no.canned":    {"es": "{1}: no hay respuesta preparada que se llame así; las hay: {2}", "en": "{1}: there is no canned answer of that name; there are: {2}"},
 	"no.cannedOf":  {"es": "{1}: puede ser {2}", "en": "{1}: it may be {2}"},

@@ -228,7 +228,7 @@ func (src *sources) note(err error) {
 
 // fields lists what a template can show of a type.
 func fields(typeName string) []string {
-	for _, v := range []any{Data{}, Person{}, File{}, Item{}, Row{}, Action{}} {
+	for _, v := range []any{Data{}, Person{}, File{}, Item{}, Row{}, Action{}, Field{}} {
 		t := reflect.TypeOf(v)
 		if t.Name() != typeName {
 			continue

@@ -162,6 +162,13 @@ func (d Data) oneLine() Data {
 		}
 	}
 	d.Lines = allOneLine(d.Lines)
+	d.Fields, d.Missing = slices.Clone(d.Fields), slices.Clone(d.Missing)
+	for _, list := range [][]Field{d.Fields, d.Missing} {
+		for i := range list {
+			f := &list[i]
+			f.Name, f.Value, f.Choices = oneLine(f.Name), oneLine(f.Value), oneLine(f.Choices)
+		}
+	}
 	d.Rows = oneLineRows(d.Rows)
 	d.Sections = slices.Clone(d.Sections)
 	for i := range d.Sections {

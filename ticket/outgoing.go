@@ -147,6 +147,7 @@ const (
 	EventSeen        = "seen"     // an agent looked at it, or at a list; Detail: how
 	EventDeleted     = "deleted"  // Digest: of the reason, which stands in the thread
 	EventAssigned    = "assigned" // without a person's command; Detail: agent or team
+	EventFields      = "fields"   // of the form have values; Detail: their ids, never the values
 	EventKeys        = "keys"     // Detail: rotated or dropped
 	EventAsked       = "asked"    // a person, by mail, about something of theirs
 	EventDecided     = "decided"  // the person answered; Detail: what

@@ -76,6 +76,9 @@ func (c *ticketShowCmd) Run(e *env) error {
 	if !t.Due.IsZero() {
 		say("answer due %s", t.Due.Local().Format("2006-01-02 15:04"))
 	}
+	for _, f := range t.Fields {
+		say("%s: %s", f.Name, f.Value)
+	}
 	for _, en := range t.Entries {
 		mark := ""
 		if en.Unverified {
