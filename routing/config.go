@@ -91,11 +91,11 @@ type SMTPConfig struct {
 
 // OutgoingConfig is the smarthost that outgoing mail is handed to.
 type OutgoingConfig struct {
-	Host        string   `toml:"host" need:"yes"`
+	Host        string   `toml:"host" need:"yes"`          // name or address of the server
 	Port        int      `toml:"port" min:"1" max:"65535"` // default 587, or 465 with implicit TLS
 	Login                // username, password_file, …
-	Connections int      `toml:"connections" default:"4" min:"1" max:"100"` // at the same time
-	GiveUp      Duration `toml:"give_up" default:"5d" min:"1h" max:"30d"`
+	Connections int      `toml:"connections" default:"4" min:"1" max:"100"`      // at the same time
+	GiveUp      Duration `toml:"give_up" default:"5d" min:"1h" max:"30d"`        // after so long a mail that can't be delivered has failed, and its agent is told
 	DailyLimit  int      `toml:"daily_limit" default:"0" min:"0" max:"10000000"` // mails in 24 hours; 0: no limit
 }
 
@@ -112,35 +112,35 @@ type Login struct {
 	TLS          string `toml:"tls" one:"implicit starttls plain"`            // implicit, starttls, plain (loopback only); default implicit for IMAP, starttls for SMTP
 	CA           string `toml:"ca" kind:"path"`                               // PEM file with the authorities to trust, instead of the system's
 	Auth         string `toml:"auth" one:"password xoauth2 oauthbearer none"` // password, xoauth2, oauthbearer, none; default password, or none without username
-	Username     string `toml:"username"`
-	PasswordFile string `toml:"password_file" kind:"secretpath"` // file that holds the password alone
-	PasswordEnv  string `toml:"password_env" kind:"secret"`      // environment variable that holds it
-	OAuth        string `toml:"oauth"`                           // name of an [oauth.NAME] section
+	Username     string `toml:"username"`                                     // none: no login
+	PasswordFile string `toml:"password_file" kind:"secretpath"`              // file that holds the password alone
+	PasswordEnv  string `toml:"password_env" kind:"secret"`                   // environment variable that holds it
+	OAuth        string `toml:"oauth"`                                        // name of an [oauth.NAME] section
 }
 
 // OAuthConfig is a grant to log in with (RFC 6749, RFC 7523).
 type OAuthConfig struct {
-	TokenURL         string   `toml:"token_url"` // required, unless a service account file names it
-	ClientID         string   `toml:"client_id"`
-	ClientSecretFile string   `toml:"client_secret_file" kind:"secretpath"`
-	ClientSecretEnv  string   `toml:"client_secret_env" kind:"secret"`
+	TokenURL         string   `toml:"token_url"`                            // required, unless a service account file names it
+	ClientID         string   `toml:"client_id"`                            // the application, as the provider knows it
+	ClientSecretFile string   `toml:"client_secret_file" kind:"secretpath"` // file that holds the secret alone
+	ClientSecretEnv  string   `toml:"client_secret_env" kind:"secret"`      // environment variable that holds it
 	RefreshTokenFile string   `toml:"refresh_token_file" kind:"secretpath"` // for a refreshed token
-	RefreshTokenEnv  string   `toml:"refresh_token_env" kind:"secret"`
-	ServiceAccount   string   `toml:"service_account" kind:"secretpath"` // JSON key file, for a signed assertion
-	Subject          string   `toml:"subject"`                           // whom the service account acts for; default: the username
-	Scopes           []string `toml:"scopes"`
+	RefreshTokenEnv  string   `toml:"refresh_token_env" kind:"secret"`      // environment variable that holds it
+	ServiceAccount   string   `toml:"service_account" kind:"secretpath"`    // JSON key file, for a signed assertion
+	Subject          string   `toml:"subject"`                              // whom the service account acts for; default: the username
+	Scopes           []string `toml:"scopes"`                               // what is asked for
 }
 
 // AccountConfig is an IMAP account that mail is taken from.
 type AccountConfig struct {
-	Name string `toml:"name" need:"yes"` // unique
-	Host string `toml:"host" need:"yes"`
+	Name string `toml:"name" need:"yes"`          // unique
+	Host string `toml:"host" need:"yes"`          // name or address of the server
 	Port int    `toml:"port" min:"1" max:"65535"` // default 993, or 143 without implicit TLS
 	Login
-	Folders      []string `toml:"folders" default:"INBOX"`
-	Sent         string   `toml:"sent"`                                // folder in which people's own answers from this mailbox are looked for; default: none
-	Poll         Duration `toml:"poll" default:"1m" min:"5s" max:"1d"` // how often to look when IDLE is not there
-	Idle         bool     `toml:"idle" default:"true"`
+	Folders      []string `toml:"folders" default:"INBOX"`                     // that mail is taken from
+	Sent         string   `toml:"sent"`                                        // folder in which people's own answers from this mailbox are looked for; default: none
+	Poll         Duration `toml:"poll" default:"1m" min:"5s" max:"1d"`         // how often to look when IDLE is not there
+	Idle         bool     `toml:"idle" default:"true"`                         // whether to let the server tell of new mail (RFC 2177)
 	After        string   `toml:"after" default:"leave" one:"move flag leave"` // move, flag, leave
 	MoveTo       string   `toml:"move_to"`                                     // folder, with after = "move"
 	Flag         string   `toml:"flag"`                                        // with after = "flag"; default \Seen
@@ -151,27 +151,27 @@ type AccountConfig struct {
 
 // TopicConfig is a help topic.
 type TopicConfig struct {
-	ID           string   `toml:"id" need:"yes"` // unique
-	Name         string   `toml:"name" need:"yes"`
-	NameEN       string   `toml:"name_en"`              // default: name
-	Addresses    []string `toml:"addresses" need:"yes"` // the first one is the sender of its mail
-	Groups       []string `toml:"groups"`               // addresses of mailing groups whose mail belongs to it
-	Agent        string   `toml:"agent"`                // who gets its tickets; agent or team is required
-	Team         string   `toml:"team"`
-	SLA          string   `toml:"sla"`                                       // id; default: reply_within
-	ReplyWithin  Duration `toml:"reply_within" default:"2d"`                 // when an answer is overdue, on the wall clock; 0: never
-	Petition     bool     `toml:"petition"`                                  // formal petitions, which are never closed automatically
-	Form         string   `toml:"form"`                                      // id of the form that its requesters fill in; default: none
-	Language     string   `toml:"language" one:"es en"`                      // default: the desk's
-	Autoresponse bool     `toml:"autoresponse" default:"true"`               // send confirmations
-	Signature    string   `toml:"signature" kind:"text"`                     // under answers
-	Smarthost    string   `toml:"smarthost"`                                 // name of the [[smarthost]] that its mail goes to; default: [outgoing]
-	CatchAll     bool     `toml:"catch_all"`                                 // takes what no address matches; exactly one topic has it
-	MayAssign    string   `toml:"may_assign" one:"agent lead administrator"` // for this topic, instead of what permissions says
-	MayTransfer  string   `toml:"may_transfer" one:"agent lead administrator"`
-	MayMerge     string   `toml:"may_merge" one:"agent lead administrator"`
-	MayDelete    string   `toml:"may_delete" one:"agent lead administrator"`
-	MaySee       string   `toml:"may_see" one:"agent lead administrator"`
+	ID           string   `toml:"id" need:"yes"`                               // unique
+	Name         string   `toml:"name" need:"yes"`                             // what requesters see, in Spanish
+	NameEN       string   `toml:"name_en"`                                     // default: name
+	Addresses    []string `toml:"addresses" need:"yes"`                        // the first one is the sender of its mail
+	Groups       []string `toml:"groups"`                                      // addresses of mailing groups whose mail belongs to it
+	Agent        string   `toml:"agent"`                                       // who gets its tickets; agent or team is required
+	Team         string   `toml:"team"`                                        // instead of agent: all of its members are told
+	SLA          string   `toml:"sla"`                                         // id; default: reply_within
+	ReplyWithin  Duration `toml:"reply_within" default:"2d"`                   // when an answer is overdue, on the wall clock; 0: never
+	Petition     bool     `toml:"petition"`                                    // formal petitions, which are never closed automatically
+	Form         string   `toml:"form"`                                        // id of the form that its requesters fill in; default: none
+	Language     string   `toml:"language" one:"es en"`                        // default: the desk's
+	Autoresponse bool     `toml:"autoresponse" default:"true"`                 // send confirmations
+	Signature    string   `toml:"signature" kind:"text"`                       // under answers
+	Smarthost    string   `toml:"smarthost"`                                   // name of the [[smarthost]] that its mail goes to; default: [outgoing]
+	CatchAll     bool     `toml:"catch_all"`                                   // takes what no address matches; exactly one topic has it
+	MayAssign    string   `toml:"may_assign" one:"agent lead administrator"`   // for this topic, instead of what permissions says
+	MayTransfer  string   `toml:"may_transfer" one:"agent lead administrator"` // likewise
+	MayMerge     string   `toml:"may_merge" one:"agent lead administrator"`    // likewise
+	MayDelete    string   `toml:"may_delete" one:"agent lead administrator"`   // likewise
+	MaySee       string   `toml:"may_see" one:"agent lead administrator"`      // likewise
 }
 
 // AgentConfig is someone who answers.
@@ -230,8 +230,8 @@ type FormFieldConfig struct {
 
 // TeamConfig is a group of agents.
 type TeamConfig struct {
-	ID      string   `toml:"id" need:"yes"` // unique among agents and teams
-	Name    string   `toml:"name" need:"yes"`
+	ID      string   `toml:"id" need:"yes"`      // unique among agents and teams
+	Name    string   `toml:"name" need:"yes"`    // what people see
 	Members []string `toml:"members" need:"yes"` // agent ids
 }
 
