@@ -14,6 +14,8 @@ type Health struct {
 	Outgoing OutgoingHealth  `json:"outgoing"`
 	// Smarthosts are the further ones, by name.
 	Smarthosts []OutgoingHealth `json:"smarthosts,omitempty"`
+	// Restart names the parts of the configuration that take effect at the next start.
+	Restart []string `json:"restart,omitempty"`
 }
 
 // AccountHealth is how one mailbox of an IMAP account is.

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -17,7 +17,6 @@ import (
 	"buzon/mailpipe"
 	"buzon/routing"
 	"buzon/store"
-	"buzon/templates"
 	"buzon/ticket"
 	"buzon/web"
 )
@@ -32,6 +31,9 @@ type daemonOptions struct {
 	log   *slog.Logger
 	// load reads the configuration again, for a reload.
 	load func() (*routing.Table, error)
+	// file is the configuration's, which is watched; empty: none is.
+	file  string
+	watch time.Duration // how often it is looked at; 0: every watchEvery
 	// secret replaces the reading of password files, for the demo.
 	secret func(file, env string) (string, error)
 }
@@ -54,11 +56,14 @@ type deskDaemon struct {
 	// order and without holding them up.
 	said chan func()
 
-	ctx      context.Context
-	cancel   context.CancelFunc
-	running  sync.WaitGroup
-	mu       sync.Mutex // guards table and workers during a reload
-	workers  []*worker
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	mu      sync.Mutex // guards table and workers during a reload
+	workers []*worker
+	begun   *routing.Config // what is in effect until the next start
+	// restart holds the parts of the file that wait for it.
+	restart  atomic.Pointer[[]string]
 	stopOnce sync.Once
 	stopErr  error
 }
@@ -74,7 +79,7 @@ type worker struct {
 // other: state, desk, ways out, ways in. What fails is said, and what was started
 // is stopped.
 func startDaemon(ctx context.Context, o daemonOptions) (_ *deskDaemon, err error) {
-	d := &deskDaemon{daemonOptions: o, started: time.Now(), health: newHealthBoard(), said: make(chan func(), 256)}
+	d := &deskDaemon{daemonOptions: o, started: time.Now(), begun: o.table.Config, health: newHealthBoard(), said: make(chan func(), 256)}
 	d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -90,7 +95,7 @@ func startDaemon(ctx context.Context, o daemonOptions) (_ *deskDaemon, err error
 	d.spawn(d.listen)
 	d.metrics = web.NewMetrics(d.desk, d.Health)
 	for _, start := range []func() error{
-		d.startNotifier, d.startTending, d.startSenders, d.inherit, d.startPipe, d.startClock, d.startListener, d.startWorkers, d.startControl, d.startWeb,
+		d.startNotifier, d.startTending, d.startSenders, d.inherit, d.startPipe, d.startClock, d.startListener, d.startWorkers, d.startControl, d.startWeb, d.startWatch,
 	} {
 		if err = start(); err != nil {
 			return nil, err
@@ -308,94 +313,6 @@ func (d *deskDaemon) stop() error {
 		d.stopErr = errors.Join(errs...)
 	})
 	return d.stopErr
-}
-
-// Reload reads the configuration and the templates again, checks everything, and
-// swaps them at once. With any mistake the old ones stay in use. Accounts are
-// stopped and started as they changed; what can't change while running is said.
-func (d *deskDaemon) Reload(context.Context) error {
-	table, err := d.load()
-	if err != nil {
-		return err
-	}
-	tmpl, err := templates.New(table.Config.Desk.Templates)
-	if err != nil {
-		return err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	before := d.table
-	d.table = table
-	if err := d.reloadAccounts(); err != nil {
-		d.table = before
-		return err
-	}
-	// gofail: var reloadHalfway struct{}
-	d.desk.Use(desk.Setting{Table: table, Templates: tmpl})
-	if err := d.inherit(); err != nil {
-		return err
-	}
-	if err := d.clock.reschedule(table.Config); err != nil {
-		return err
-	}
-	old := before.Config
-	for _, part := range []struct {
-		name     string
-		old, now any
-	}{
-		{"[smtp]", old.SMTP, table.Config.SMTP},
-		{"[outgoing]", old.Outgoing, table.Config.Outgoing},
-		{"[[smarthost]]", old.Smarthosts, table.Config.Smarthosts},
-		{"[web]", old.Web, table.Config.Web},
-		{"[log]", old.Log, table.Config.Log},
-		{"desk.data", old.Desk.Data, table.Config.Desk.Data},
-	} {
-		if !reflect.DeepEqual(part.old, part.now) {
-			d.log.Warn("a change takes effect at the next start", "part", part.name)
-		}
-	}
-	d.log.Info("reloaded", "version", table.Version)
-	return nil
-}
-
-// reloadAccounts stops the accounts that changed or went, and starts those that
-// changed or came. All that can fail is done before anything is touched.
-func (d *deskDaemon) reloadAccounts() error {
-	servers := d.servers()
-	var fresh []routing.AccountConfig
-	keep := map[string]bool{}
-	for _, account := range d.table.Config.Accounts {
-		if _, err := servers.mailboxes(account); err != nil {
-			return err
-		}
-		running := false
-		for _, w := range d.workers {
-			running = running || reflect.DeepEqual(w.config, account)
-		}
-		if running {
-			keep[account.Name] = true
-		} else {
-			fresh = append(fresh, account)
-		}
-	}
-	var kept []*worker
-	for _, w := range d.workers {
-		if keep[w.config.Name] {
-			kept = append(kept, w)
-			continue
-		}
-		w.stop()
-		d.health.forget(w.config.Name)
-		d.log.Info("account stopped", ticket.LogAccount, w.config.Name)
-	}
-	d.workers = kept
-	for _, account := range fresh {
-		if err := d.startAccount(servers, account); err != nil {
-			return err
-		}
-		d.log.Info("account started", ticket.LogAccount, account.Name)
-	}
-	return nil
 }
 
 // Switch stops or starts all outgoing mail, that to one smarthost, or an account.

@@ -39,9 +39,13 @@ func (b *healthBoard) forget(account string) {
 // Health tells how the connections to the world are.
 func (d *deskDaemon) Health() desk.Health {
 	b := d.health
+	restart := d.restart.Load()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := desk.Health{Outgoing: b.outgoing[""], Accounts: []desk.AccountHealth{}}
+	if restart != nil {
+		h.Restart = *restart
+	}
 	for _, name := range slices.Sorted(maps.Keys(b.outgoing)) {
 		if name != "" {
 			h.Smarthosts = append(h.Smarthosts, b.outgoing[name])

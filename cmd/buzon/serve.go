@@ -29,7 +29,7 @@ func (c *serveCmd) Run(e *env) error {
 	}
 	d, err := startDaemon(e.ctx, daemonOptions{
 		table: table, data: c.data(table), log: log,
-		load: c.table,
+		load: c.table, file: c.Config,
 	})
 	if err != nil {
 		return err
@@ -40,9 +40,7 @@ func (c *serveCmd) Run(e *env) error {
 	for {
 		select {
 		case <-hangup:
-			if err := d.Reload(e.ctx); err != nil {
-				log.Error("not reloaded; the old configuration stays in use", ticket.LogError, err)
-			}
+			d.tryReload()
 		case <-e.ctx.Done():
 			log.Info("stopping")
 			return d.stop()

@@ -90,6 +90,9 @@ func (c *statusCmd) print(e *env, st control.Status) {
 	if st.Running {
 		say("running for %s, configuration %s", since(st.Started), st.Config)
 	}
+	if len(st.Health.Restart) > 0 {
+		say("changed in the file, in effect at the next start: %s", strings.Join(st.Health.Restart, ", "))
+	}
 	wrong := wrongs(st)
 	if len(wrong) == 0 {
 		say("nothing is wrong")

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"reflect"
+	"time"
+
+	"buzon/desk"
+	"buzon/routing"
+	"buzon/templates"
+	"buzon/ticket"
+)
+
+// watchEvery is how often the configuration file is looked at. A change has to
+// stand for two looks, so that one that is still being written is not taken.
+const watchEvery = 2 * time.Second
+
+// Reload reads the configuration and the templates again, checks everything, and
+// swaps them at once. With any mistake the old ones stay in use. Accounts are
+// stopped and started as they changed; what can't change while running is said.
+func (d *deskDaemon) Reload(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	table, err := d.load()
+	if err != nil {
+		return err
+	}
+	tmpl, err := templates.New(table.Config.Desk.Templates)
+	if err != nil {
+		return err
+	}
+	before := d.table
+	d.table = table
+	if err := d.reloadAccounts(); err != nil {
+		d.table = before
+		return err
+	}
+	// gofail: var reloadHalfway struct{}
+	d.desk.Use(desk.Setting{Table: table, Templates: tmpl})
+	if err := d.inherit(); err != nil {
+		return err
+	}
+	if err := d.clock.reschedule(table.Config); err != nil {
+		return err
+	}
+	restart := waiting(d.begun, table.Config)
+	d.restart.Store(&restart)
+	for _, part := range restart {
+		d.log.Warn("a change takes effect at the next start", "part", part)
+	}
+	d.desk.Clear("configuration")
+	d.log.Info("reloaded", "version", table.Version)
+	return nil
+}
+
+// waiting lists the parts of a configuration that differ from what the desk was
+// started with and that only a start can change.
+func waiting(begun, now *routing.Config) (parts []string) {
+	for _, part := range []struct {
+		name       string
+		begun, now any
+	}{
+		{"[smtp]", begun.SMTP, now.SMTP},
+		{"[outgoing]", begun.Outgoing, now.Outgoing},
+		{"[[smarthost]]", begun.Smarthosts, now.Smarthosts},
+		{"[web]", begun.Web, now.Web},
+		{"[log]", begun.Log, now.Log},
+		{"desk.data", begun.Desk.Data, now.Desk.Data},
+		{"desk.hostname", begun.Desk.Hostname, now.Desk.Hostname},
+		{"desk.disk_floor", begun.Desk.DiskFloor, now.Desk.DiskFloor},
+		{"desk.time_zone, for cron lines", begun.Desk.TimeZone, now.Desk.TimeZone},
+	} {
+		if !reflect.DeepEqual(part.begun, part.now) {
+			parts = append(parts, part.name)
+		}
+	}
+	return parts
+}
+
+// tryReload reloads without anybody waiting for the answer. A mistake is an alarm,
+// because the next start would fail with it.
+func (d *deskDaemon) tryReload() {
+	err := d.Reload(d.ctx)
+	if err == nil || d.ctx.Err() != nil {
+		return
+	}
+	d.desk.Raise(desk.Alarm{Key: "configuration", What: fmt.Sprintf("not reloaded; the old configuration stays in use: %v", err),
+		Try: "mend it (buzon check --config FILE says every mistake); then it is taken by itself, or with buzon reload"})
+}
+
+// startWatch reloads when the configuration file has changed.
+func (d *deskDaemon) startWatch() error {
+	if d.file == "" {
+		return nil
+	}
+	every := d.watch
+	if every == 0 {
+		every = watchEvery
+	}
+	w := &watched{file: d.file}
+	w.look()
+	if hex.EncodeToString(w.seen[:])[:len(d.table.Version)] == d.table.Version {
+		w.taken = w.seen // else it has changed while the desk started
+	}
+	d.spawn(func(ctx context.Context) {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if w.changed() {
+				d.log.Info("the configuration file has changed", "file", d.file)
+				d.tryReload()
+			}
+		}
+	})
+	return nil
+}
+
+// watched is a file that is looked at again and again.
+type watched struct {
+	file  string
+	stamp stamp
+	seen  [sha256.Size]byte // of the last look
+	taken [sha256.Size]byte // of the content that was acted on
+}
+
+// stamp tells cheaply whether a file may have changed.
+type stamp struct {
+	modified time.Time
+	size     int64
+}
+
+// look reads the file if its stamp is another one than before, and tells whether
+// what it holds is the same as at the last look. A file that isn't there, as
+// between the two steps of some editors, counts as being written.
+func (w *watched) look() (steady bool) {
+	info, err := os.Stat(w.file)
+	if err != nil {
+		w.stamp = stamp{}
+		return false
+	}
+	now := stamp{info.ModTime(), info.Size()}
+	// A file system's clock is coarse: what was written just now is read again.
+	if now == w.stamp && time.Since(now.modified) > time.Second {
+		return true
+	}
+	text, err := os.ReadFile(w.file)
+	if err != nil {
+		return false
+	}
+	before := w.seen
+	w.stamp, w.seen = now, sha256.Sum256(text)
+	return w.seen == before
+}
+
+// changed tells, once for each, of a content that stands and was not acted on.
+func (w *watched) changed() bool {
+	if !w.look() || w.seen == w.taken {
+		return false
+	}
+	w.taken = w.seen
+	return true
+}
+
+// reloadAccounts stops the accounts that changed or went, and starts those that
+// changed or came. All that can fail is done before anything is touched.
+func (d *deskDaemon) reloadAccounts() error {
+	servers := d.servers()
+	var fresh []routing.AccountConfig
+	keep := map[string]bool{}
+	for _, account := range d.table.Config.Accounts {
+		if _, err := servers.mailboxes(account); err != nil {
+			return err
+		}
+		running := false
+		for _, w := range d.workers {
+			running = running || reflect.DeepEqual(w.config, account)
+		}
+		if running {
+			keep[account.Name] = true
+		} else {
+			fresh = append(fresh, account)
+		}
+	}
+	var kept []*worker
+	for _, w := range d.workers {
+		if keep[w.config.Name] {
+			kept = append(kept, w)
+			continue
+		}
+		w.stop()
+		d.health.forget(w.config.Name)
+		d.log.Info("account stopped", ticket.LogAccount, w.config.Name)
+	}
+	d.workers = kept
+	for _, account := range fresh {
+		if err := d.startAccount(servers, account); err != nil {
+			return err
+		}
+		d.log.Info("account started", ticket.LogAccount, account.Name)
+	}
+	return nil
+}
