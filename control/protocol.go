@@ -55,8 +55,10 @@ type Which struct {
 	Topic     string        `json:"topic,omitempty"`
 	Assignee  string        `json:"assignee,omitempty"`
 	Requester string        `json:"requester,omitempty"` // address
+	Addresses []string      `json:"addresses,omitempty"`
+	Since     time.Time     `json:"since,omitzero"`
 	Limit     int           `json:"limit,omitempty"`
-	What      string        `json:"what,omitempty"` // for pause and resume
+	What      string        `json:"what,omitempty"` // for pause and resume; which report
 }
 
 // Status is what `buzon status` shows.
@@ -106,6 +108,12 @@ type Entry struct {
 	Verdict    ticket.Kind      `json:"verdict,omitempty"`
 	Unverified bool             `json:"unverified,omitempty"`
 	MessageID  string           `json:"message_id,omitempty"`
+}
+
+// Standing is what a changed configuration has to be looked at with.
+type Standing struct {
+	Owners map[string]int       `json:"owners"` // open tickets, by agent id
+	Away   map[string]time.Time `json:"away"`   // until when, by an agent's first address
 }
 
 // Kept is a quarantined or held message with its raw bytes.

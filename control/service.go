@@ -30,6 +30,8 @@ var operations = map[string]operation{
 	"reload":      (*Service).reload,
 	"pause":       func(s *Service, _ context.Context, in Which) (any, error) { return s.toggle(in.What, false) },
 	"resume":      func(s *Service, _ context.Context, in Which) (any, error) { return s.toggle(in.What, true) },
+	"standing":    (*Service).standing,
+	"report":      func(s *Service, _ context.Context, in Which) (any, error) { return s.Desk.Tabulate(in.What, in.Since) },
 	"ticket list": (*Service).ticketList,
 	"ticket show": (*Service).ticketShow,
 	"outbox list": (*Service).outboxList,
@@ -152,6 +154,38 @@ func (s *Service) ticketList(_ context.Context, in Which) (any, error) {
 		return err
 	})
 	return list, err
+}
+
+// standing counts who has open tickets, whether or not the configuration still has
+// them, and tells which agents are away.
+func (s *Service) standing(_ context.Context, in Which) (any, error) {
+	st := Standing{Owners: map[string]int{}, Away: map[string]time.Time{}}
+	err := s.Desk.Store.View(func(tx *store.Tx) error {
+		for _, id := range tx.Assignees() {
+			for _, status := range []ticket.Status{ticket.StatusOpen, ticket.StatusWaiting} {
+				tickets, err := tx.Tickets(store.TicketFilter{Assignee: id, Status: status}, 0)
+				if err != nil {
+					return err
+				}
+				if len(tickets) > 0 {
+					st.Owners[id] += len(tickets)
+				}
+			}
+		}
+		for _, addr := range in.Addresses {
+			person, err := tx.PersonRegistered(addr)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			} else if err != nil {
+				return err
+			}
+			if person.Away.After(s.Desk.Now()) {
+				st.Away[addr] = person.Away
+			}
+		}
+		return nil
+	})
+	return st, err
 }
 
 func limit(in Which) int {

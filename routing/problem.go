@@ -125,3 +125,22 @@ func distance(a, b []rune) int {
 	}
 	return last[len(b)]
 }
+
+// Absent is the warning of a topic none of whose agents is there at present.
+func (t *Table) Absent(topic *Topic) Problem {
+	key := elementPath("topic", slices.Index(t.Topics, topic)) + ".agent"
+	if topic.Team != nil {
+		key = strings.TrimSuffix(key, "agent") + "team"
+	}
+	p := t.source.problem(key, t.source.valueOffset(key), "operators are told of its new tickets", "everybody who staffs it is away")
+	p.Warning = true
+	return p
+}
+
+// Orphaned is the warning of an agent whom the file does not have, and who has
+// open tickets.
+func (t *Table) Orphaned(agent string, open int) Problem {
+	return Problem{File: t.source.name, Line: 1, Column: 1, Key: "agent", Warning: true,
+		Message: fmt.Sprintf("%q is not here any more and has open tickets: %d", agent, open),
+		Hint:    "they go to their topics' teams or agents at the reload; to choose, write /asignar first"}
+}

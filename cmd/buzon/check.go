@@ -2,13 +2,17 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"buzon/control"
 	"buzon/mailpipe"
 	"buzon/routing"
 	"buzon/templates"
@@ -17,6 +21,7 @@ import (
 
 type checkCmd struct {
 	Config string `required:"" help:"Configuration file." placeholder:"FILE" type:"path"`
+	Data   string `help:"Data folder to compare with, also when no desk runs on it." placeholder:"DIR" type:"path"`
 	Online bool   `help:"Also log in to each account, and test that each topic may be sent as."`
 }
 
@@ -42,6 +47,14 @@ func (c *checkCmd) Run(e *env) error {
 		bad = true
 		fmt.Fprintln(e.stdout, err)
 	}
+	standing, err := c.standing(e, table)
+	if err != nil {
+		bad = true
+		fmt.Fprintf(e.stdout, "looking at what is open: %v\n", err)
+	}
+	for _, p := range standing {
+		say(p)
+	}
 	if c.Online && !bad {
 		newServers(table.Config, slog.New(slog.NewTextHandler(e.stderr, nil))).checkOnline(e.ctx, table, func(what string, err error) {
 			if err != nil {
@@ -59,6 +72,47 @@ func (c *checkCmd) Run(e *env) error {
 	}
 	fmt.Fprintf(e.stdout, "%s: good; %d topics, %d agents, %d accounts\n", c.Config, len(table.Topics), len(table.Agents), len(table.Config.Accounts))
 	return nil
+}
+
+// standing compares the file with what is open on the desk that runs on its data
+// folder, or on the files, if they are named.
+func (c *checkCmd) standing(e *env, table *routing.Table) ([]routing.Problem, error) {
+	at := where{Config: c.Config, Data: c.Data}
+	caller, err := control.Dial(at.data(table))
+	if errors.Is(err, control.ErrNotRunning) {
+		if c.Data == "" {
+			return nil, nil
+		}
+		files, err := at.open(table)
+		if err != nil {
+			return nil, err
+		}
+		defer files.Desk.Store.Close()
+		caller = files
+	} else if err != nil {
+		return nil, err
+	}
+	var in control.Which
+	for _, a := range table.Agents {
+		in.Addresses = append(in.Addresses, a.Addresses[0])
+	}
+	var st control.Standing
+	if err := caller.Call(e.ctx, "standing", in, &st); err != nil {
+		return nil, err
+	}
+	var found []routing.Problem
+	for _, id := range slices.Sorted(maps.Keys(st.Owners)) {
+		if table.Agent(id) == nil {
+			found = append(found, table.Orphaned(id, st.Owners[id]))
+		}
+	}
+	for _, topic := range table.Topics {
+		here := func(a *routing.Agent) bool { _, away := st.Away[a.Addresses[0]]; return !away }
+		if !slices.ContainsFunc(topic.Agents(), here) {
+			found = append(found, table.Absent(topic))
+		}
+	}
+	return found, nil
 }
 
 type routesCmd struct {

@@ -66,6 +66,7 @@ type commands struct {
 	Quarantine quarantineCmd `cmd:"" help:"List, show, retry and drop messages that could not be read."`
 	Held       heldCmd       `cmd:"" help:"List, show, release and drop messages that wait for a person's word."`
 	Person     personCmd     `cmd:"" help:"Show a person."`
+	Report     reportCmd     `cmd:"" help:"Count tickets, times and what is late, as a table or CSV."`
 	Keys       keysCmd       `cmd:"" help:"List and rotate the keys that sign reply addresses."`
 	Verify     verifyCmd     `cmd:"" help:"Check every row, index and archived message; say what differs."`
 	Backup     backupCmd     `cmd:"" help:"Copy everything to a folder, while the desk runs or not."`

@@ -1,0 +1,21 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"buzon/desk"
+)
+
+// A cell that a spreadsheet would calculate is text.
+func TestCSVHoldsNoFormulas(t *testing.T) {
+	var b strings.Builder
+	cells := []string{"=1+1", "+57", "-1", "@x", "\tx", "\rx", "a=1", "", `say "x", y`}
+	if err := writeCSV(&b, desk.Report{Columns: []string{"=c", "d"}, Rows: [][]string{cells}}); err != nil {
+		t.Fatal(err)
+	}
+	want := "'=c,d\n'=1+1,'+57,'-1,'@x,'\tx,\"'\rx\",a=1,,\"say \"\"x\"\", y\"\n"
+	if b.String() != want {
+		t.Errorf("got  %q\nwant %q", b.String(), want)
+	}
+}

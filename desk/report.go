@@ -1,0 +1,260 @@
+package desk
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"buzon/routing"
+	"buzon/store"
+	"buzon/ticket"
+)
+
+// Report is a table of figures. Times are hours.
+type Report struct {
+	Columns []string   `json:"columns"`
+	Rows    [][]string `json:"rows"`
+}
+
+// reports make their rows of the tickets that count. Merged, deleted and spam
+// tickets don't.
+var reports = map[string]func(*reporter) Report{
+	"tickets": (*reporter).byTopicAndAgent,
+	"times":   (*reporter).times,
+	"sla":     (*reporter).sla,
+	"backlog": (*reporter).backlog,
+}
+
+// ReportKinds lists what Tabulate can tell.
+func ReportKinds() []string { return slices.Sorted(maps.Keys(reports)) }
+
+// Tabulate counts the tickets that were opened since a time; the backlog, all that
+// are open. It returns an error for a kind that is none of ReportKinds.
+func (d *Desk) Tabulate(kind string, since time.Time) (Report, error) {
+	write, ok := reports[kind]
+	if !ok {
+		return Report{}, fmt.Errorf("there is no report %q; there are: %s", kind, strings.Join(ReportKinds(), ", "))
+	}
+	r := &reporter{table: d.Table(), now: d.Now().UTC()}
+	err := d.Store.View(func(tx *store.Tx) error {
+		all, err := tx.Tickets(store.TicketFilter{}, 0)
+		if err != nil {
+			return err
+		}
+		for _, t := range all {
+			if !t.Deleted.IsZero() || !t.MergedInto.IsZero() || t.Spam || kind != "backlog" && t.Created.Before(since) {
+				continue
+			}
+			c := counted{Ticket: t}
+			if kind == "times" || kind == "sla" {
+				events, err := tx.JournalOf(t.ID)
+				if err != nil {
+					return err
+				}
+				c.follow(events)
+			}
+			r.tickets = append(r.tickets, c)
+		}
+		return nil
+	})
+	if err != nil {
+		return Report{}, err
+	}
+	return write(r), nil
+}
+
+type reporter struct {
+	table   *routing.Table
+	now     time.Time
+	tickets []counted
+}
+
+// counted is a ticket with what its journal says of it.
+type counted struct {
+	*ticket.Ticket
+	first    time.Time // first answer; zero: none yet
+	resolved time.Time // since when it has been resolved or closed; zero: it is not
+}
+
+func (c *counted) follow(events []ticket.Event) {
+	for _, e := range events {
+		switch {
+		case e.Kind == ticket.EventAnswered && c.first.IsZero():
+			c.first = e.At
+		case e.Kind == ticket.EventCommand && e.Detail == ticket.CommandAnswered && c.first.IsZero():
+			c.first = e.At // by other means than mail
+		case e.Kind == ticket.EventStatus:
+			active := ticket.Status(e.Detail).IsActive()
+			if active {
+				c.resolved = time.Time{}
+			} else if c.resolved.IsZero() {
+				c.resolved = e.At
+			}
+		}
+	}
+	if c.Status.IsActive() {
+		c.resolved = time.Time{} // it was put back without an event of its own
+	}
+}
+
+// topics are the ids that tickets have, in the order of the configuration, and
+// behind them those that it has dropped.
+func (r *reporter) topics() (ids []string) {
+	found := map[string]bool{}
+	for _, t := range r.tickets {
+		found[t.Topic] = true
+	}
+	for _, t := range r.table.Topics {
+		if found[t.ID] {
+			ids = append(ids, t.ID)
+			delete(found, t.ID)
+		}
+	}
+	return append(ids, slices.Sorted(maps.Keys(found))...)
+}
+
+func (r *reporter) of(topic string) (list []counted) {
+	for _, t := range r.tickets {
+		if t.Topic == topic {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+func (r *reporter) byTopicAndAgent() Report {
+	out := Report{Columns: []string{"topic", "with", "open", "waiting", "resolved", "closed", "all"}}
+	for _, topic := range r.topics() {
+		counts := map[string]map[ticket.Status]int{}
+		for _, t := range r.of(topic) {
+			with := t.Assignee
+			if with == "" && t.Team != "" {
+				with = "team " + t.Team
+			}
+			if counts[with] == nil {
+				counts[with] = map[ticket.Status]int{}
+			}
+			counts[with][t.Status]++
+		}
+		for _, with := range slices.Sorted(maps.Keys(counts)) {
+			row, sum := []string{topic, with}, 0
+			for _, status := range ticket.Statuses {
+				row = append(row, strconv.Itoa(counts[with][status]))
+				sum += counts[with][status]
+			}
+			out.Rows = append(out.Rows, append(row, strconv.Itoa(sum)))
+		}
+	}
+	return out
+}
+
+func (r *reporter) times() Report {
+	out := Report{Columns: []string{"topic", "tickets", "answered", "answer median h", "answer 90% h", "resolved", "resolution median h", "resolution 90% h"}}
+	for _, topic := range r.topics() {
+		list := r.of(topic)
+		var answer, resolution []time.Duration
+		for _, t := range list {
+			if !t.first.IsZero() {
+				answer = append(answer, t.first.Sub(t.Created))
+			}
+			if !t.resolved.IsZero() {
+				resolution = append(resolution, t.resolved.Sub(t.Created))
+			}
+		}
+		row := []string{topic, strconv.Itoa(len(list))}
+		for _, spans := range [][]time.Duration{answer, resolution} {
+			row = append(row, strconv.Itoa(len(spans)), hours(percentile(spans, 50)), hours(percentile(spans, 90)))
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out
+}
+
+// sla tells whether first answers came within the topic's time, as it is now.
+func (r *reporter) sla() Report {
+	out := Report{Columns: []string{"topic", "within h", "in time", "late", "not due yet", "overdue", "kept %"}}
+	for _, id := range r.topics() {
+		topic := r.table.Topic(id)
+		if topic == nil || topic.ReplyWithin == 0 {
+			continue
+		}
+		var inTime, late, pending, overdue int
+		for _, t := range r.of(id) {
+			due := t.Created.Add(topic.ReplyWithin)
+			switch {
+			case !t.first.IsZero() && !t.first.After(due):
+				inTime++
+			case !t.first.IsZero():
+				late++
+			case !t.Status.IsActive():
+				// Settled without an answer: nothing was due any more.
+			case r.now.After(due):
+				overdue++
+			default:
+				pending++
+			}
+		}
+		kept := ""
+		if n := inTime + late + overdue; n > 0 {
+			kept = strconv.FormatFloat(100*float64(inTime)/float64(n), 'f', 1, 64)
+		}
+		within := topic.ReplyWithin
+		out.Rows = append(out.Rows, []string{id, hours(&within), strconv.Itoa(inTime), strconv.Itoa(late), strconv.Itoa(pending), strconv.Itoa(overdue), kept})
+	}
+	return out
+}
+
+// ages are the bounds of the backlog's columns.
+var ages = []time.Duration{day, 3 * day, 7 * day, 30 * day}
+
+func (r *reporter) backlog() Report {
+	out := Report{Columns: []string{"topic", "under 1 d", "1-3 d", "3-7 d", "7-30 d", "over 30 d", "all", "oldest h"}}
+	for _, topic := range r.topics() {
+		counts, sum := make([]int, len(ages)+1), 0
+		var oldest time.Duration
+		for _, t := range r.of(topic) {
+			if !t.Status.IsActive() {
+				continue
+			}
+			age := r.now.Sub(t.Created)
+			oldest = max(oldest, age)
+			i := 0
+			for i < len(ages) && age >= ages[i] {
+				i++
+			}
+			counts[i]++
+			sum++
+		}
+		if sum == 0 {
+			continue
+		}
+		row := []string{topic}
+		for _, n := range append(counts, sum) {
+			row = append(row, strconv.Itoa(n))
+		}
+		out.Rows = append(out.Rows, append(row, hours(&oldest)))
+	}
+	return out
+}
+
+// percentile is the smallest span that so many of a hundred are not longer than
+// (the nearest rank); nil without any.
+func percentile(spans []time.Duration, percent int) *time.Duration {
+	if len(spans) == 0 {
+		return nil
+	}
+	spans = slices.Sorted(slices.Values(spans))
+	rank := (len(spans)*percent + 99) / 100
+	return &spans[max(rank, 1)-1]
+}
+
+// hours writes a span in hours; nil is empty.
+func hours(d *time.Duration) string {
+	if d == nil {
+		return ""
+	}
+	return strconv.FormatFloat(d.Hours(), 'f', 2, 64)
+}
