@@ -24,6 +24,10 @@ func (p *planner) request(ev evidence) error {
 		requester.Address.Name = from.from.Name
 		p.touch(requester)
 	}
+	if requester.Language == "" && from.agent == nil && p.m.Language != "" {
+		requester.Language = p.m.Language // their first mail that leaves no doubt
+		p.touch(requester)
+	}
 	id, err := ticket.NewID(p.desk.Random)
 	if err != nil {
 		return err
