@@ -49,6 +49,7 @@ func check(s *source, config *Config, folder string) *timetable {
 	c.accounts()
 	c.reminder()
 	c.digest()
+	c.backup()
 	c.web()
 	c.alarm()
 	c.formsAll()
@@ -229,6 +230,22 @@ func (c *checker) reminder() {
 	if mistake := cronMistake(c.Reminder.Scan); mistake != "" {
 		c.rejectf("reminder.scan", `five fields: minute, hour, day, month, weekday; such as "*/5 * * * *"`,
 			"%q %s", c.Reminder.Scan, mistake)
+	}
+}
+
+func (c *checker) backup() {
+	b := c.Backup
+	if c.set("backup.at") && b.At != "" {
+		if mistake := cronMistake(b.At); mistake != "" {
+			c.rejectf("backup.at", `five fields: minute, hour, day, month, weekday; such as "30 2 * * *"`, "%q %s", b.At, mistake)
+		}
+	}
+	switch {
+	case c.bad("backup.at") || c.bad("backup.folder"):
+	case b.At != "" && b.Folder == "":
+		c.rejectf("backup.folder", `write folder = "/var/backups/buzon"`, "is missing: backup.at needs it")
+	case b.At == "" && b.Folder != "":
+		c.rejectf("backup.folder", `write at = "30 2 * * *"`, "has no effect, because at is not set")
 	}
 }
 

@@ -23,6 +23,7 @@ type Config struct {
 	Desk        DeskConfig             `toml:"desk"`
 	SMTP        SMTPConfig             `toml:"smtp"`
 	Outgoing    OutgoingConfig         `toml:"outgoing"`
+	Backup      BackupConfig           `toml:"backup"`
 	Web         WebConfig              `toml:"web"`
 	Log         LogConfig              `toml:"log"`
 	Alarm       AlarmConfig            `toml:"alarm"`
@@ -248,6 +249,12 @@ type ReminderConfig struct {
 // DigestConfig is a summary of what is open, mailed to each agent once a day.
 type DigestConfig struct {
 	At string `toml:"at"` // cron line; empty: none is sent
+}
+
+// BackupConfig is a backup that the desk makes by itself.
+type BackupConfig struct {
+	At     string `toml:"at"`                 // cron line; empty: none is made
+	Folder string `toml:"folder" kind:"path"` // what buzon backup would be told; required with at
 }
 
 // WebConfig is the HTTP listener for health and metrics.

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/exec"
 	"sync"
 	"time"
 
@@ -19,6 +22,7 @@ import (
 type clock struct {
 	ctx  context.Context
 	desk *desk.Desk
+	data string // folder
 	log  *slog.Logger
 
 	mu   sync.Mutex
@@ -27,8 +31,8 @@ type clock struct {
 }
 
 // startClock starts it.
-func startClock(ctx context.Context, d *desk.Desk, log *slog.Logger) (*clock, error) {
-	c := &clock{ctx: ctx, desk: d, log: log, cron: cron.New(
+func startClock(ctx context.Context, d *desk.Desk, data string, log *slog.Logger) (*clock, error) {
+	c := &clock{ctx: ctx, desk: d, data: data, log: log, cron: cron.New(
 		cron.WithLocation(d.Table().Zone), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger)))}
 	if err := c.reschedule(d.Table().Config); err != nil {
 		return nil, err
@@ -61,6 +65,7 @@ func (c *clock) reschedule(conf *routing.Config) error {
 	}{
 		{"reminder.scan", conf.Reminder.Scan, c.overdue},
 		{"digest.at", conf.Digest.At, c.digest},
+		{"backup.at", conf.Backup.At, c.backup},
 	} {
 		if job.line == "" {
 			continue
@@ -101,6 +106,38 @@ func (c *clock) digest() {
 	if n > 0 {
 		c.log.Info("digests queued", "count", n, ticket.LogTook, time.Since(start))
 	}
+}
+
+// backupWithin bounds a backup that the desk makes by itself.
+const backupWithin = 6 * time.Hour
+
+// backup has this program back the data folder up, in a process of its own, as an
+// operator would: what a damaged file does to it, it does not do to the desk.
+func (c *clock) backup() {
+	folder := c.desk.Table().Config.Backup.Folder
+	ctx, cancel := context.WithTimeout(c.ctx, backupWithin)
+	defer cancel()
+	start := time.Now()
+	program, err := os.Executable()
+	if err == nil {
+		cmd := exec.CommandContext(ctx, program, "backup", "--data", c.data, folder)
+		cmd.Args[0] = "buzon"
+		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+		cmd.WaitDelay = stopWithin / 2
+		var out []byte
+		if out, err = cmd.CombinedOutput(); err != nil {
+			err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(out))
+		}
+	}
+	if c.ctx.Err() != nil {
+		return // the desk stops
+	}
+	if err != nil {
+		c.desk.Raise(desk.Alarm{Key: "backup", What: fmt.Sprintf("the backup to %s failed: %v", folder, err), Try: "buzon backup --config FILE " + folder})
+		return
+	}
+	c.desk.Clear("backup")
+	c.log.Info("backed up", "folder", folder, ticket.LogTook, time.Since(start))
 }
 
 // tryDisk is what to do when the disk takes no writes.

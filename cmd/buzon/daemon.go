@@ -221,7 +221,7 @@ func (d *deskDaemon) startWeb() (err error) {
 }
 
 func (d *deskDaemon) startClock() (err error) {
-	d.clock, err = startClock(d.ctx, d.desk, d.log)
+	d.clock, err = startClock(d.ctx, d.desk, d.data, d.log)
 	return err
 }
 
