@@ -187,8 +187,10 @@ func (o *orders) speak(commands []ticket.Command) error {
 		if t.Assignee == "" && t.Team == "" || t.Assignee == "" && o.status == "" {
 			t.Assignee = o.who.agent.ID // who answers first has it
 		}
-		o.tell = append(o.tell, o.tellSecondAnswer(t.Answered), o.tellAssignee)
-		t.Answered = o.now
+		o.tell = append(o.tell, o.tellSecondAnswer, o.tellAssignee)
+		if t.Answered.IsZero() {
+			t.Answered = o.now
+		}
 		o.setting.answered(t, o.now)
 	default:
 		e.Kind = ticket.EntryEvent

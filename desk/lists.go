@@ -291,41 +291,38 @@ func (p *planner) row(t *ticket.Ticket) (templates.Row, error) {
 // second is how close two agents' answers must be to have crossed.
 const second = 10 * time.Minute
 
-// tellSecondAnswer tells both agents when another one has answered moments ago:
-// last is when the ticket was answered before.
-func (o *orders) tellSecondAnswer(last time.Time) func() error {
-	return func() error {
-		if last.IsZero() || o.now.Sub(last) > second {
+// tellSecondAnswer tells both agents when another one has answered moments ago.
+func (o *orders) tellSecondAnswer() error {
+	entries, err := o.tx.Entries(o.ticket.ID)
+	if err != nil {
+		return err
+	}
+	for _, e := range slices.Backward(entries) {
+		if o.now.Sub(e.At) > second {
 			return nil
 		}
-		entries, err := o.tx.Entries(o.ticket.ID)
-		if err != nil {
+		if e.Kind != ticket.EntryAnswer {
+			continue
+		}
+		other, err := o.personByID(e.Author)
+		if err != nil || other.ID == o.who.person.ID {
 			return err
 		}
-		for _, e := range slices.Backward(entries) {
-			if e.Kind != ticket.EntryAnswer {
-				continue
-			}
-			other, err := o.personByID(e.Author)
-			if err != nil || other.ID == o.who.person.ID || o.now.Sub(e.At) > second {
-				return err
-			}
-			agent := o.setting.Table.AgentByAddress(other.Address.Addr)
-			if agent == nil {
-				return nil
-			}
-			for _, to := range []*ticket.Person{o.who.person, other} {
-				l := o.letter("assigned", ticket.ClassNotification, o.topic, to, ticket.RoleAgent)
-				l.lang = o.lang
-				if to == other {
-					l.lang = o.agentLanguage(agent)
-				}
-				l.data.Title = phrase(l.lang, "title.both", []string{e.AuthorName, o.who.agent.Name, o.ticket.Number.String()})
-				l.data.Text = o.text
-				l.data.Thread = []templates.Item{o.item(e, ticket.StripTokens(e.Text))}
-			}
+		agent := o.setting.Table.AgentByAddress(other.Address.Addr)
+		if agent == nil {
 			return nil
+		}
+		for _, to := range []*ticket.Person{o.who.person, other} {
+			l := o.letter("assigned", ticket.ClassNotification, o.topic, to, ticket.RoleAgent)
+			l.lang = o.lang
+			if to == other {
+				l.lang = o.agentLanguage(agent)
+			}
+			l.data.Title = phrase(l.lang, "title.both", []string{e.AuthorName, o.who.agent.Name, o.ticket.Number.String()})
+			l.data.Text = o.text
+			l.data.Thread = []templates.Item{o.item(e, ticket.StripTokens(e.Text))}
 		}
 		return nil
 	}
+	return nil
 }

@@ -156,12 +156,16 @@ func (r *reporter) times() Report {
 	for _, topic := range r.topics() {
 		list := r.of(topic)
 		var answer, resolution []time.Duration
+		calendar := r.table.Wall() // of a topic that is no more
+		if topic := r.table.Topic(topic); topic != nil {
+			calendar = topic.SLA.Calendar
+		}
 		for _, t := range list {
 			if !t.first.IsZero() {
-				answer = append(answer, t.first.Sub(t.Created))
+				answer = append(answer, calendar.Between(t.Created, t.first))
 			}
 			if !t.resolved.IsZero() {
-				resolution = append(resolution, t.resolved.Sub(t.Created))
+				resolution = append(resolution, calendar.Between(t.Created, t.resolved))
 			}
 		}
 		row := []string{topic, strconv.Itoa(len(list))}
@@ -173,17 +177,18 @@ func (r *reporter) times() Report {
 	return out
 }
 
-// sla tells whether first answers came within the topic's time, as it is now.
+// sla tells whether first answers came within the topic's time, as it is now. Time
+// in which a ticket waited for its requester counts as well.
 func (r *reporter) sla() Report {
 	out := Report{Columns: []string{"topic", "within h", "in time", "late", "not due yet", "overdue", "kept %"}}
 	for _, id := range r.topics() {
 		topic := r.table.Topic(id)
-		if topic == nil || topic.ReplyWithin == 0 {
+		if topic == nil || topic.SLA.Answer(ticket.PriorityNormal) == 0 {
 			continue
 		}
 		var inTime, late, pending, overdue int
 		for _, t := range r.of(id) {
-			due := t.Created.Add(topic.ReplyWithin)
+			due := topic.SLA.Calendar.Add(t.Created, topic.SLA.Answer(t.Priority))
 			switch {
 			case !t.first.IsZero() && !t.first.After(due):
 				inTime++
@@ -201,7 +206,7 @@ func (r *reporter) sla() Report {
 		if n := inTime + late + overdue; n > 0 {
 			kept = strconv.FormatFloat(100*float64(inTime)/float64(n), 'f', 1, 64)
 		}
-		within := topic.ReplyWithin
+		within := topic.SLA.Answer(ticket.PriorityNormal)
 		out.Rows = append(out.Rows, []string{id, hours(&within), strconv.Itoa(inTime), strconv.Itoa(late), strconv.Itoa(pending), strconv.Itoa(overdue), kept})
 	}
 	return out
