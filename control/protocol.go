@@ -130,6 +130,26 @@ type Kept struct {
 	Raw     []byte          `json:"raw,omitempty"`
 }
 
+// Config is the configuration that a running desk uses.
+type Config struct {
+	Name string `json:"name"`
+	Text []byte `json:"text"`
+}
+
+// Archived is a message that asked for a ticket or replied to one, with what rules
+// can ask of it besides its bytes.
+type Archived struct {
+	ID       uint64            `json:"id"`
+	At       time.Time         `json:"at"`
+	Outcome  string            `json:"outcome"`
+	Envelope ticket.Envelope   `json:"envelope"`
+	Number   ticket.Number     `json:"number,omitempty"`
+	Topic    string            `json:"topic,omitempty"` // of its ticket, at present
+	Fields   map[string]string `json:"fields,omitempty"`
+	Groups   []string          `json:"groups,omitempty"` // of its sender, at present
+	Blocked  bool              `json:"blocked,omitempty"`
+}
+
 // Outgoing is a row of the outbox with, if asked for, its bytes.
 type Outgoing struct {
 	ticket.Outgoing

@@ -43,6 +43,24 @@ func (s *Service) quarantineSettled(answer any, err error) (any, error) {
 	return answer, nil
 }
 
+// heldSettled ends the alarm about what rules hold when none of it is left,
+// and passes an answer on.
+func (s *Service) heldSettled(answer any, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return answer, s.Desk.Store.View(func(tx *store.Tx) error {
+		rows, err := tx.HeldList(0)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(rows, func(r *store.HeldRow) bool { return r.State == store.HeldKept && r.Agent == "" }) {
+			s.Desk.Clear("held by rule")
+		}
+		return nil
+	})
+}
+
 // undeliveredSettled ends the alarm about a mail that could not be delivered.
 func (s *Service) undeliveredSettled(id uint64, err error) (any, error) {
 	if err != nil {

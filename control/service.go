@@ -62,13 +62,19 @@ var operations = map[string]operation{
 		}
 		return s.Desk.Keys()
 	},
-	"person show":  (*Service).personShow,
-	"held list":    (*Service).heldList,
-	"held show":    (*Service).heldShow,
-	"held release": func(s *Service, ctx context.Context, in Which) (any, error) { return s.Desk.Release(ctx, in.ID) },
-	"held drop": func(s *Service, ctx context.Context, in Which) (any, error) {
-		return nil, s.Desk.Drop(ctx, "held", in.ID)
+	"person show": (*Service).personShow,
+	"held list":   (*Service).heldList,
+	"held show":   (*Service).heldShow,
+	"held release": func(s *Service, ctx context.Context, in Which) (any, error) {
+		return s.heldSettled(s.Desk.Release(ctx, in.ID))
 	},
+	"held drop": func(s *Service, ctx context.Context, in Which) (any, error) {
+		return s.heldSettled(nil, s.Desk.Drop(ctx, "held", in.ID))
+	},
+	"config":       (*Service).config,
+	"staff":        func(s *Service, _ context.Context, in Which) (any, error) { return s.Desk.Roster(in.Requester) },
+	"message list": (*Service).messageList,
+	"message raw":  (*Service).messageRaw,
 }
 
 // Call runs an operation on the files, as a Caller.

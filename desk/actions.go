@@ -257,9 +257,8 @@ func (o *orders) canned(c ticket.Command) error {
 	if requester.Language != "" {
 		lang = requester.Language
 	}
-	text := strings.NewReplacer("{name}", requester.Address.Name, "{number}", o.ticket.Number.String(), "{subject}", o.ticket.Subject,
-		"{topic}", o.topic.Name(lang), "{agent}", o.who.agent.Name).Replace(found[0].Text(lang))
-	o.text = strings.TrimSpace(strings.TrimSpace(text) + "\n\n" + o.text)
+	text := o.fillCanned(found[0], requester.Address.Name, o.who.agent.Name, o.topic, lang)
+	o.text = strings.TrimSpace(text + "\n\n" + o.text)
 	o.asIs = true
 	return nil
 }

@@ -26,7 +26,7 @@ type Alarm struct {
 // they are mended. The others are about something that has happened, and end when
 // it has been dealt with.
 func (a Alarm) Lasts() bool {
-	return a.Key != "quarantine" && !strings.HasPrefix(a.Key, "undelivered ")
+	return a.Key != "quarantine" && a.Key != "held by rule" && !strings.HasPrefix(a.Key, "undelivered ")
 }
 
 // States of an alarm that a Notifier is told of.

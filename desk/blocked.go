@@ -1,25 +1,18 @@
 package desk
 
-import "buzon/ticket"
-
 // isBlocked tells whether whoever wrote is someone whose mail an agent has called
-// spam. It is kept, closed, and nobody is told.
+// spam, or who is on the block list, and not on the allow list. It is kept, closed,
+// and nobody is told.
 func (p *planner) isBlocked(who sender) bool {
+	switch blocked, allowed := p.setting.Table.Listed(p.m.From.Addr); {
+	case allowed != "":
+		return false
+	case blocked != "":
+		return true
+	}
 	if who.person != nil && !who.person.Blocked.IsZero() {
 		return true
 	}
 	from, err := p.known(p.m.From.Addr)
 	return err == nil && from != nil && !from.Blocked.IsZero()
-}
-
-// silence closes a new ticket of a blocked person's as soon as it is there.
-func (p *planner) silence() error {
-	t := p.ticket
-	t.Spam = true
-	if err := t.SetStatus(ticket.StatusClosed, p.now); err != nil {
-		return err
-	}
-	p.event(ticket.Event{Kind: ticket.EventStatus, Detail: string(t.Status)})
-	p.fact("told nobody", ticket.LogReason, "the sender is blocked")
-	return nil
 }

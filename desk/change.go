@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"buzon/routing"
 	"buzon/store"
 	"buzon/ticket"
 )
@@ -38,6 +39,7 @@ type change struct {
 	asked    []*store.Question     // new ones
 	decided  []*store.Question     // known ones that have changed
 	adopted  []adoption            // addresses that people have said are theirs
+	turn     *routing.Turn         // whose turn it was in a team
 	with     *change               // what a kept message does that this one lets through
 	now      time.Time
 	// facts are logged once the change is durable.
@@ -127,6 +129,9 @@ func (c *change) check(tx *store.Tx, m *ticket.Message) error {
 	}
 	if err := c.checkFolds(tx); err != nil {
 		return err
+	}
+	if c.turn != nil && tx.Turn(c.turn.Team) != c.turn.Before {
+		return errStale // somebody else's ticket came first
 	}
 	for _, p := range c.people {
 		if _, err := tx.PersonRegistered(p.Address.Addr); !errors.Is(err, store.ErrNotFound) {
@@ -263,6 +268,11 @@ func (c *change) write(tx *store.Tx, s *Setting, m *ticket.Message) error {
 	if err := c.noteFooters(tx); err != nil {
 		return err
 	}
+	if c.turn != nil {
+		if err := tx.PutTurn(c.turn.Team, c.turn.Agent); err != nil {
+			return err
+		}
+	}
 	for i := range c.events {
 		e := &c.events[i]
 		if c.ticket != nil {
@@ -347,7 +357,7 @@ func (c *change) fill(placeholder string, n ticket.Number) {
 		}
 	}
 	for _, e := range c.entries {
-		if e.Kind != ticket.EntryEvent {
+		if e.Role != ticket.RoleSystem {
 			continue // people's words don't know it
 		}
 		e.Text = strings.ReplaceAll(e.Text, placeholder, number)

@@ -41,6 +41,9 @@ type Parts struct {
 	Understand func(raw []byte) *ticket.Message
 	// Unpack returns the decoded bytes of an attachment of a raw message.
 	Unpack func(raw []byte, a ticket.Attachment) ([]byte, error)
+	// Header returns the values of a raw message's header fields of a name, for
+	// rules that ask for them; nil: there are none.
+	Header func(raw []byte, name string) []string
 	Log    *slog.Logger
 	Now    func() time.Time
 	Random io.Reader // nil: crypto/rand

@@ -144,7 +144,7 @@ func (o *office) restart() {
 	var err error
 	o.desk, err = desk.New(desk.Parts{
 		Store: o.store, Composer: &mailpipe.Composer{Hostname: "mesa.virtual.example"}, Log: slog.New(slog.DiscardHandler), Now: o.clock,
-		Unpack: mailpipe.DecodeAttachment,
+		Unpack: mailpipe.DecodeAttachment, Header: mailpipe.HeaderValues,
 		Understand: func(raw []byte) *ticket.Message {
 			return mailpipe.Understand(raw, o.reading())
 		},

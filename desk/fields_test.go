@@ -57,8 +57,8 @@ func (o *office) fields(n ticket.Number, want map[string]string) {
 	}
 }
 
-// journal is all that the journal says of a ticket.
-func (o *office) journal(n ticket.Number) string {
+// journalText is all that the journal says of a ticket.
+func (o *office) journalText(n ticket.Number) string {
 	o.t.Helper()
 	t, _ := o.ticket(n)
 	var all []string
@@ -180,7 +180,7 @@ func TestSensitiveFieldsAreKeptBack(t *testing.T) {
 			t.Errorf("a mail to %s has it:\n%s", m.row.To, m.Text)
 		}
 	}
-	journal := o.journal(out.Number)
+	journal := o.journalText(out.Number)
 	if !strings.Contains(journal, "fields documento rol") {
 		t.Errorf("the journal:\n%s", journal)
 	}

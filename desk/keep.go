@@ -17,7 +17,7 @@ func (p *planner) copyArrived() error {
 	first := p.seen.same
 	if !first.Ticket.IsZero() {
 		if t, err := p.tx.Ticket(first.Ticket); err == nil {
-			decision := p.setting.Table.Match(routing.Input{Account: p.m.Envelope.Account, Group: p.m.Group, Targets: p.m.TargetAddresses()})
+			decision := p.setting.Table.Match(p.input())
 			firstMessage := first.Outcome == ticket.EventTicketed
 			if firstMessage && decision.Topic.ID != t.Topic && decision.Address != "" && !p.referred(t, decision.Topic) {
 				p.take(t)

@@ -301,8 +301,8 @@ func (o *orders) tellSecondAnswer() error {
 		if o.now.Sub(e.At) > second {
 			return nil
 		}
-		if e.Kind != ticket.EntryAnswer {
-			continue
+		if e.Kind != ticket.EntryAnswer || e.Role != ticket.RoleAgent {
+			continue // a canned answer of a rule's is nobody's
 		}
 		other, err := o.personByID(e.Author)
 		if err != nil || other.ID == o.who.person.ID {

@@ -103,7 +103,7 @@ func (o *orders) transfer(c ticket.Command) error {
 	o.tell = append(o.tell, func() error {
 		return o.tellParty(topic.Agents(), "title.transferred", []string{o.who.agent.Name, t.Number.String(), topic.Name(o.lang)}, reason)
 	})
-	if t.Moved {
+	if t.Moved || !topic.Public {
 		return nil
 	}
 	t.Moved = true

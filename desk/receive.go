@@ -83,6 +83,13 @@ func (d *Desk) Receive(ctx context.Context, m *ticket.Message) (ticket.Outcome, 
 			Try:  fmt.Sprintf("buzon quarantine show %d", done.kept.ID),
 		})
 	}
+	if done.held != nil && done.held.Agent == "" { // nobody else is asked
+		d.Raise(Alarm{
+			Key:  "held by rule",
+			What: fmt.Sprintf("message %s is held %s", m.ID, done.held.Reason),
+			Try:  fmt.Sprintf("buzon held show %d, then: buzon held release %d, or: buzon held drop %d", done.held.ID, done.held.ID, done.held.ID),
+		})
+	}
 	return done.outcome, nil
 }
 

@@ -19,6 +19,14 @@ func (p *planner) reply(ev evidence, who sender) error {
 		p.fact("not reopened", ticket.LogReason, "it was closed too long ago; a linked ticket is opened")
 		return p.request(ev)
 	}
+	decision, err := p.match(who.person, t)
+	if err != nil {
+		return err
+	}
+	if decision.Hold && !decision.Junk() && who.role != ticket.RoleThirdParty && !p.replay.again {
+		p.holdByRule(t, &decision)
+		return nil
+	}
 	author := who.person
 	if who.foreign {
 		if err := p.askAddress(t, who.person); err != nil {
@@ -27,7 +35,6 @@ func (p *planner) reply(ev evidence, who sender) error {
 	}
 	if author == nil || who.unverified {
 		// Recorded under the address that it came from, not as the participant.
-		var err error
 		if author, err = p.personFor(p.m.From); err != nil {
 			return err
 		}
@@ -56,7 +63,19 @@ func (p *planner) reply(ev evidence, who sender) error {
 		p.fact("told nobody", ticket.LogReason, map[bool]string{true: "the sender is blocked", false: "it is only a courtesy"}[blocked])
 		return nil
 	}
+	if decision.Junk() && who.role != ticket.RoleThirdParty {
+		p.recordDecision(&decision)
+		p.fact("told nobody", ticket.LogReason, "it is junk: it stands in the thread and changes nothing")
+		return nil
+	}
 	reopened := false
+	if who.role == ticket.RoleThirdParty {
+		decision = routing.Decision{Topic: topic} // what strangers write sets no rules going
+	}
+	if len(decision.Rules) > 0 {
+		topic = p.redirect(t, topic, &decision)
+		p.recordDecision(&decision)
+	}
 	if who.role != ticket.RoleThirdParty && t.Status != ticket.StatusOpen {
 		reopened = !t.Status.IsActive()
 		if err := t.SetStatus(ticket.StatusOpen, p.now); err != nil {
@@ -65,8 +84,22 @@ func (p *planner) reply(ev evidence, who sender) error {
 		p.event(ticket.Event{Kind: ticket.EventStatus, Detail: string(t.Status)})
 		p.setting.clocks(t, p.now)
 	}
+	if err := p.mark(t, &decision); err != nil {
+		return err
+	}
 	if p.m.Envelope.Backlog {
 		return nil
+	}
+	if err := p.involveAll(t, &decision); err != nil {
+		return err
+	}
+	if decision.Canned != nil {
+		if err := p.respond(decision.Canned, topic, author); err != nil {
+			return err
+		}
+	}
+	if err := p.sendOn(topic, &decision, e.Text); err != nil {
+		return err
 	}
 	template := "update"
 	if who.role == ticket.RoleThirdParty {
@@ -75,9 +108,10 @@ func (p *planner) reply(ev evidence, who sender) error {
 		}
 		template = "thirdparty"
 	}
-	_, err := p.tellAgents(topic, template, e.Text, func(l *letter) {
+	_, err = p.tellAgents(topic, template, e.Text, func(l *letter) {
 		l.data.Reopened, l.data.Unverified = reopened, who.unverified
 		l.data.Requester = shown(author.Address)
+		p.withNotes(l, &decision)
 	})
 	return err
 }

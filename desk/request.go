@@ -14,8 +14,18 @@ import (
 
 // request opens a ticket.
 func (p *planner) request(ev evidence) error {
-	decision := p.setting.Table.Match(routing.Input{Account: p.m.Envelope.Account, Group: p.m.Group, Targets: p.m.TargetAddresses()})
 	from := p.opening()
+	decision, err := p.matchNew(from)
+	if err != nil {
+		return err
+	}
+	if decision.Hold && !decision.Junk() && !p.replay.again {
+		p.holdByRule(nil, &decision)
+		return nil
+	}
+	if from.agent == nil {
+		from.from = p.asks(&decision)
+	}
 	requester, err := p.personFor(from.from)
 	if err != nil {
 		return err
@@ -40,12 +50,13 @@ func (p *planner) request(ev evidence) error {
 		Status:    ticket.StatusOpen,
 		Language:  p.language(topic, requester),
 		Requester: requester.ID,
+		Priority:  topic.Priority,
 		Created:   p.now,
 	}
 	p.ticket = t
 	p.placeholder = p.desk.nonce(12)
 	p.assign(t, decision, from.from)
-	if !p.m.Envelope.Backlog {
+	if !p.m.Envelope.Backlog && !decision.Junk() {
 		p.setting.clocks(t, p.now)
 	}
 	if ev.ticket != nil {
@@ -61,7 +72,7 @@ func (p *planner) request(ev evidence) error {
 	p.event(ticket.Event{Kind: ticket.EventTicketed, Entry: 1, Person: requester.ID, Detail: topic.ID})
 	p.change.outcome = p.outcome(ticket.EventTicketed, topic.ID)
 	p.fact("ticketed", ticket.LogFrom, ticket.Domain(p.m.From.Addr), ticket.LogKind, p.m.Kind)
-	p.fact("routed", ticket.LogTopic, topic.ID, ticket.LogAgent, t.Assignee, ticket.LogReason, strings.Join(decision.Reasons, "; "))
+	p.recordDecision(&decision)
 
 	if err := p.readRequest(topic, requester, from); err != nil {
 		return err
@@ -73,23 +84,44 @@ func (p *planner) request(ev evidence) error {
 		}
 	} else {
 		part.Note(p.m.MessageID)
-		if !requester.Blocked.IsZero() {
-			return p.silence()
-		}
 	}
-	if p.m.Envelope.Backlog {
-		p.fact("told nobody", ticket.LogReason, "it was in the mailbox before the desk first looked")
+	if err := p.mark(t, &decision); err != nil {
+		return err
+	}
+	if reason := p.silent(&decision); reason != "" {
+		p.fact("told nobody", ticket.LogReason, reason)
 		return nil
 	}
-	return p.tellOfRequest(from, topic, requester)
+	return p.tellOfRequest(from, topic, requester, &decision)
 }
 
 // tellOfRequest confirms a new ticket to its requester and tells the agents.
-func (p *planner) tellOfRequest(from opening, topic *routing.Topic, requester *ticket.Person) error {
-	if from.unverified {
-		p.fact("not confirmed", ticket.LogReason, "nothing vouches for the agent who opened it")
-	} else if err := p.confirm(topic, requester); err != nil {
+func (p *planner) tellOfRequest(from opening, topic *routing.Topic, requester *ticket.Person, d *routing.Decision) error {
+	if d.Refuse != nil {
+		p.fact("told nobody", ticket.LogReason, "a rule refuses it")
+		return p.respond(d.Refuse, topic, requester)
+	}
+	if err := p.involveAll(p.ticket, d); err != nil {
 		return err
+	}
+	var err error
+	switch {
+	case from.unverified:
+		p.fact("not confirmed", ticket.LogReason, "nothing vouches for the agent who opened it")
+	case d.Canned != nil:
+		err = p.respond(d.Canned, topic, requester)
+	default:
+		err = p.confirm(topic, requester, d.NoAutoresponse)
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.sendOn(topic, d, from.text); err != nil {
+		return err
+	}
+	if d.Quiet != "" {
+		p.fact("told nobody", ticket.LogReason, d.Quiet)
+		return nil
 	}
 	open, err := p.alreadyOpen(requester)
 	if err != nil {
@@ -100,6 +132,7 @@ func (p *planner) tellOfRequest(from opening, topic *routing.Topic, requester *t
 		if from.note != "" {
 			l.data.Thread = []templates.Item{{When: p.setting.local(p.now), Author: from.agent.Name, Kind: string(ticket.EntryNote), Text: from.note}}
 		}
+		p.withNotes(l, d)
 		p.offerMerge(l, topic, open)
 	})
 	if err != nil {
@@ -111,7 +144,29 @@ func (p *planner) tellOfRequest(from opening, topic *routing.Topic, requester *t
 			return err
 		}
 	}
-	return p.referTo(p.otherTopics(topic), told, from.text)
+	return p.referTo(p.otherTopics(topic, d.First), told, from.text)
+}
+
+// asks is who the message is from as far as the ticket is concerned: From, or, where a
+// rule says so, who stands in Reply-To.
+func (p *planner) asks(d *routing.Decision) ticket.Address {
+	if d.UseReplyTo && len(p.m.ReplyTo) > 0 && !p.setting.Table.Own(p.m.ReplyTo[0].Addr) {
+		return p.m.ReplyTo[0]
+	}
+	return p.m.From
+}
+
+// silent says why nobody at all is written to; empty: people are.
+func (p *planner) silent(d *routing.Decision) string {
+	switch {
+	case d.Blocked != "":
+		return "the sender is blocked: " + d.Blocked
+	case d.Junk():
+		return "a rule says that it is junk"
+	case p.m.Envelope.Backlog:
+		return "it was in the mailbox before the desk first looked"
+	}
+	return ""
 }
 
 // assign gives the ticket to the agent or the team that the decision names; but
@@ -122,10 +177,13 @@ func (p *planner) assign(t *ticket.Ticket, decision routing.Decision, requester 
 	switch {
 	case decision.Where == "catch-all" && p.toPostmaster():
 		t.Assignee = p.setting.Table.Operators()[0].ID
-	case decision.Team != nil:
-		t.Team = decision.Team.ID
-	case !slices.Contains(decision.Agent.Addresses, requester.Key()) && !p.isAway(decision.Agent):
-		t.Assignee = decision.Agent.ID
+	default:
+		if decision.Team != nil {
+			t.Team = decision.Team.ID
+		}
+		if a := decision.Agent; a != nil && !slices.Contains(a.Addresses, requester.Key()) && !p.isAway(a) {
+			t.Assignee = a.ID
+		}
 	}
 }
 
@@ -140,11 +198,13 @@ const bounceRest = 7 * 24 * time.Hour
 
 // confirm tells the requester that the request has arrived, unless a machine
 // must not answer it.
-func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person) error {
+func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person, ruledOut bool) error {
 	reason := ""
 	switch {
 	case !p.m.AutoReplyAllowed:
 		reason = "an automatic answer is not allowed: " + p.m.KindReason
+	case ruledOut:
+		reason = "a rule says so"
 	case !topic.Autoresponse:
 		reason = "topic " + topic.ID + " sends none"
 	}
@@ -159,11 +219,7 @@ func (p *planner) confirm(topic *routing.Topic, requester *ticket.Person) error 
 	if closed := p.setting.slaOf(p.ticket).Calendar.Closed(p.now); closed != nil {
 		l.data.Closing = strings.TrimSpace(closed.Text(l.lang))
 	}
-	if requester.Consent.IsZero() {
-		l.data.Notice = p.setting.Table.Config.Desk.Notice
-		requester.Consent = p.now
-		p.touch(requester)
-	}
+	p.inform(l, requester)
 	l.offer("status", ticket.CommandStatus)
 	l.data.Missing = p.missing(topic, l.lang)
 	p.noted = append(p.noted, requester.Address.Key())
@@ -190,12 +246,13 @@ func (p *planner) mayWriteTo(person *ticket.Person) (bool, error) {
 	return reason == "", nil
 }
 
-// otherTopics are the further topics that the same delivery is addressed to.
-func (p *planner) otherTopics(first *routing.Topic) []*routing.Topic {
+// otherTopics are the further topics that the same delivery is addressed to, besides
+// those that have got it already, or from which a rule has taken it.
+func (p *planner) otherTopics(except ...*routing.Topic) []*routing.Topic {
 	var others []*routing.Topic
 	for _, addr := range p.m.Envelope.Recipients {
 		t := p.setting.Table.TopicByAddress(addr)
-		if t != nil && t != first && !slices.Contains(others, t) {
+		if t != nil && !slices.Contains(except, t) && !slices.Contains(others, t) {
 			others = append(others, t)
 		}
 	}

@@ -118,6 +118,23 @@ func (h header) addressesIn(name, charset string) []ticket.Address {
 	return list
 }
 
+// HeaderValues returns the values of a raw message's header fields of a name,
+// decoded and on one line each, topmost first; at most 100 of them.
+func HeaderValues(raw []byte, name string) []string {
+	end := len(raw)
+	for _, blank := range []string{"\n\n", "\n\r\n"} {
+		if i := bytes.Index(raw, []byte(blank)); i >= 0 {
+			end = min(end, i+1)
+		}
+	}
+	parts := scan(raw[:end]).parts
+	var values []string
+	for _, text := range parts[0].header.all(100, strings.ToLower(name)) {
+		values = append(values, cleanLine(decodeWords(rawToUTF8(text, "")), maxFieldBytes))
+	}
+	return values
+}
+
 // lowerName turns a field name into lower case; the usual ones cost nothing.
 func lowerName(b []byte) string {
 	for _, c := range b {

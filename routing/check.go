@@ -24,6 +24,7 @@ type checker struct {
 	topics, agents, teams map[string]bool   // ids that exist
 	calendars, slas       map[string]bool   // likewise
 	forms                 map[string]bool   // likewise
+	canned                map[string]bool   // likewise
 	smarthosts            map[string]bool   // names of smarthosts
 	accountNames          map[string]int    // place of each name of an account or a smarthost
 	unsure                map[string]bool   // tables some of whose ids can't be read
@@ -31,14 +32,18 @@ type checker struct {
 	topicAddresses        map[string]int    // topic by address key
 	groups                map[string]int    // topic by a group's address key
 	own                   map[string]string // what an address is ours as, by address key
+	wildcards             map[string]int    // topic by a domain whose addresses it takes
+	agentAddresses        map[string]string // agent by address key
+	conditions            []*condition      // of the rules; nil: has a mistake
 }
 
 // check returns what it has compiled on the way.
-func check(s *source, config *Config, folder string) *timetable {
+func check(s *source, config *Config, folder string) (*timetable, []*condition) {
 	s.rules(config, folder)
 	c := &checker{source: s, Config: config,
-		topics: map[string]bool{}, agents: map[string]bool{}, teams: map[string]bool{}, forms: map[string]bool{}, unsure: map[string]bool{},
+		topics: map[string]bool{}, agents: map[string]bool{}, teams: map[string]bool{}, forms: map[string]bool{}, canned: map[string]bool{}, unsure: map[string]bool{},
 		calendars: map[string]bool{}, slas: map[string]bool{},
+		wildcards: map[string]int{}, agentAddresses: map[string]string{},
 		smarthosts: map[string]bool{}, accountNames: map[string]int{},
 		names: map[string]string{}, topicAddresses: map[string]int{}, groups: map[string]int{}, own: map[string]string{}}
 	c.ids()
@@ -60,8 +65,10 @@ func check(s *source, config *Config, folder string) *timetable {
 	c.teamsAll()
 	c.cannedAll()
 	times := c.timeAll()
+	c.rulesAll()
+	c.listsAll()
 	c.unused()
-	return times
+	return times, c.conditions
 }
 
 // ids collects what can be referred to and finds doubles. Agents and teams share
@@ -79,9 +86,8 @@ func (c *checker) ids() {
 	for i := range c.Forms {
 		c.id(c.forms, "form", i, c.Forms[i].ID, "form ")
 	}
-	canned := map[string]bool{}
 	for i := range c.Canned {
-		c.id(canned, "canned", i, c.Canned[i].ID, "canned ")
+		c.id(c.canned, "canned", i, c.Canned[i].ID, "canned ")
 	}
 }
 

@@ -34,7 +34,11 @@ func (c *checker) topicsAll() {
 			c.refers(key("form"), t.Form, "form", c.forms)
 		}
 		for j, addr := range t.Addresses {
-			c.topicAddress(elementPath(key("addresses"), j), addr, i)
+			c.topicAddress(elementPath(key("addresses"), j), addr, i, j)
+		}
+		c.refers(key("parent"), t.Parent, "topic", c.topics)
+		if t.Strategy != StrategyFixed && t.Agent != "" && !c.bad(key("strategy")) && !c.bad(path+".agent") {
+			c.rejectf(key("strategy"), "write team instead of agent", "needs a team to choose from")
 		}
 		if !t.CatchAll {
 			continue
@@ -46,6 +50,7 @@ func (c *checker) topicsAll() {
 		}
 		catchAll = i
 	}
+	c.parents()
 	if catchAll < 0 && !c.anyBad("catch_all") && !c.bad("topic") {
 		c.rejectf("topic", "add catch_all = true to the topic that takes what no address matches", "none of them has catch_all = true")
 	}
@@ -77,7 +82,40 @@ func (c *checker) assignee(path string, t *TopicConfig) {
 	}
 }
 
-func (c *checker) topicAddress(path, addr string, topic int) {
+// parents checks that no topic is a part of itself.
+func (c *checker) parents() {
+	parent := map[string]string{}
+	for _, t := range c.Topics {
+		parent[t.ID] = t.Parent
+	}
+	for i, t := range c.Topics {
+		path := elementPath("topic", i) + ".parent"
+		at := t.Parent
+		for range c.Topics {
+			if at == t.ID && c.set(path) {
+				c.rejectf(path, "", "topic %q would be a part of itself", t.ID)
+				return // the others of the circle are the same mistake
+			}
+			at = parent[at]
+		}
+	}
+}
+
+func (c *checker) topicAddress(path, addr string, topic, place int) {
+	if domain, wild := wildcard(addr); wild && c.set(path) {
+		other, taken := c.wildcards[domain]
+		switch {
+		case !isHostname(domain):
+			c.rejectf(path, `write it like "*@dept.example.org"`, "%q takes the addresses of no domain", addr)
+		case place == 0:
+			c.rejectf(path, "put an address before it", "mail can't come from %q, and the first address is the sender", addr)
+		case taken:
+			c.rejectf(path, "a domain belongs to one topic", "%q is an address of topic %q already", addr, c.Topics[other].ID)
+		default:
+			c.wildcards[domain] = topic
+		}
+		return
+	}
 	if !c.address(path, addr) {
 		return
 	}
@@ -130,7 +168,7 @@ func (c *checker) agentsAll() {
 			c.own[key] = "desk.reply_address"
 		}
 	}
-	owner := map[string]string{}
+	owner := c.agentAddresses
 	for i := range c.Agents {
 		a := &c.Agents[i]
 		if a.Language == "" {
@@ -157,6 +195,9 @@ func (c *checker) agentsAll() {
 				ours = c.own[base]
 			}
 			_, isGroup := c.groups[key]
+			if topic, ok := c.wildcards[ticket.Domain(key)]; ours == "" && ok {
+				ours = "taken by topic " + strconv.Quote(c.Topics[topic].ID)
+			}
 			switch other, taken := owner[key]; {
 			case isGroup:
 				c.rejectf(path, "an agent needs an address of their own", "%q is a group that feeds a topic", addr)
@@ -218,6 +259,12 @@ func (c *checker) unused() {
 	for i, f := range c.Forms {
 		if !forms[f.ID] {
 			c.warnf(elementPath("form", i)+".id", fmt.Sprintf("write form = %q in a topic", f.ID), "no topic asks for it")
+		}
+	}
+	for _, r := range c.Rules {
+		used[r.Assign] = true
+		for _, who := range r.Copy {
+			used[who] = true
 		}
 	}
 	for i, r := range c.Smarthosts {

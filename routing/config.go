@@ -15,7 +15,7 @@ import "time"
 //	toml     the name of the key
 //	default  the value of a key that is absent
 //	need     "yes" for a required key
-//	one      the words that are allowed
+//	one      the words that are allowed, divided by spaces, or by bars
 //	min, max the allowed range, both included, written like a value
 //	kind     "path" for a file or folder, "text" where several lines are allowed,
 //	         "secret" for what says where a secret is, "secretpath" for both
@@ -42,6 +42,8 @@ type Config struct {
 	Closed      []ClosedConfig         `toml:"closed"`
 	SLAs        []SLAConfig            `toml:"sla"`
 	Forms       []FormConfig           `toml:"form"`
+	Rules       []RuleConfig           `toml:"rule"`
+	Lists       ListsConfig            `toml:"lists"`
 }
 
 // Duration is a time span as people write it: 90s, 15m, 2h, 3d, 2w.
@@ -152,27 +154,31 @@ type AccountConfig struct {
 
 // TopicConfig is a help topic.
 type TopicConfig struct {
-	ID           string   `toml:"id" need:"yes"`                               // unique
-	Name         string   `toml:"name" need:"yes"`                             // what requesters see, in Spanish
-	NameEN       string   `toml:"name_en"`                                     // default: name
-	Addresses    []string `toml:"addresses" need:"yes"`                        // the first one is the sender of its mail
-	Groups       []string `toml:"groups"`                                      // addresses of mailing groups whose mail belongs to it
-	Agent        string   `toml:"agent"`                                       // who gets its tickets; agent or team is required
-	Team         string   `toml:"team"`                                        // instead of agent: all of its members are told
-	SLA          string   `toml:"sla"`                                         // id; default: reply_within
-	ReplyWithin  Duration `toml:"reply_within" default:"2d"`                   // when an answer is overdue, on the wall clock; 0: never
-	Petition     bool     `toml:"petition"`                                    // formal petitions, which are never closed automatically
-	Form         string   `toml:"form"`                                        // id of the form that its requesters fill in; default: none
-	Language     string   `toml:"language" one:"es en"`                        // default: the desk's
-	Autoresponse bool     `toml:"autoresponse" default:"true"`                 // send confirmations
-	Signature    string   `toml:"signature" kind:"text"`                       // under answers
-	Smarthost    string   `toml:"smarthost"`                                   // name of the [[smarthost]] that its mail goes to; default: [outgoing]
-	CatchAll     bool     `toml:"catch_all"`                                   // takes what no address matches; exactly one topic has it
-	MayAssign    string   `toml:"may_assign" one:"agent lead administrator"`   // for this topic, instead of what permissions says
-	MayTransfer  string   `toml:"may_transfer" one:"agent lead administrator"` // likewise
-	MayMerge     string   `toml:"may_merge" one:"agent lead administrator"`    // likewise
-	MayDelete    string   `toml:"may_delete" one:"agent lead administrator"`   // likewise
-	MaySee       string   `toml:"may_see" one:"agent lead administrator"`      // likewise
+	ID           string   `toml:"id" need:"yes"`                                                      // unique
+	Name         string   `toml:"name" need:"yes"`                                                    // what requesters see, in Spanish
+	NameEN       string   `toml:"name_en"`                                                            // default: name
+	Addresses    []string `toml:"addresses" need:"yes"`                                               // the first one is the sender of its mail; *@domain takes all others of a domain
+	Groups       []string `toml:"groups"`                                                             // addresses of mailing groups whose mail belongs to it
+	Agent        string   `toml:"agent"`                                                              // who gets its tickets; agent or team is required
+	Team         string   `toml:"team"`                                                               // instead of agent: all of its members are told
+	SLA          string   `toml:"sla"`                                                                // id; default: reply_within
+	ReplyWithin  Duration `toml:"reply_within" default:"2d"`                                          // when an answer is overdue, on the wall clock; 0: never
+	Petition     bool     `toml:"petition"`                                                           // formal petitions, which are never closed automatically
+	Form         string   `toml:"form"`                                                               // id of the form that its requesters fill in; default: none
+	Language     string   `toml:"language" one:"es en"`                                               // default: the desk's
+	Autoresponse bool     `toml:"autoresponse" default:"true"`                                        // send confirmations
+	Signature    string   `toml:"signature" kind:"text"`                                              // under answers
+	Smarthost    string   `toml:"smarthost"`                                                          // name of the [[smarthost]] that its mail goes to; default: [outgoing]
+	CatchAll     bool     `toml:"catch_all"`                                                          // takes what no address matches; exactly one topic has it
+	Strategy     string   `toml:"strategy" default:"fixed" one:"fixed|round robin|least open|sticky"` // who of the team gets a ticket; fixed: the whole team
+	Priority     string   `toml:"priority" default:"normal" one:"low normal high urgent"`             // of its tickets
+	Public       bool     `toml:"public" default:"true"`                                              // whether requesters are told of its address
+	Parent       string   `toml:"parent"`                                                             // id of the topic that it is a part of
+	MayAssign    string   `toml:"may_assign" one:"agent lead administrator"`                          // for this topic, instead of what permissions says
+	MayTransfer  string   `toml:"may_transfer" one:"agent lead administrator"`                        // likewise
+	MayMerge     string   `toml:"may_merge" one:"agent lead administrator"`                           // likewise
+	MayDelete    string   `toml:"may_delete" one:"agent lead administrator"`                          // likewise
+	MaySee       string   `toml:"may_see" one:"agent lead administrator"`                             // likewise
 }
 
 // AgentConfig is someone who answers.
@@ -227,6 +233,40 @@ type FormFieldConfig struct {
 	Sensitive bool       `toml:"sensitive"`               // stays out of notifications and logs
 	Remember  bool       `toml:"remember" default:"true"` // taken from the sender's earlier tickets
 	ByDomain  [][]string `toml:"by_domain"`               // pairs of a sender's domain, subdomains included, and the value that it gives
+}
+
+// RuleConfig is what to do with messages for which a condition holds. At least one
+// action is required. The first rule that holds is the last one, unless it says
+// continue; of several that do, the later one counts, and lists add up.
+type RuleConfig struct {
+	Name         string   `toml:"name" need:"yes"`                           // unique; in logs and in buzon route --explain
+	On           string   `toml:"on" default:"new" one:"new reply any"`      // new requests, replies of the requester's side, or both
+	If           string   `toml:"if" need:"yes" kind:"text"`                 // the condition
+	Topic        string   `toml:"topic"`                                     // id of the topic that it goes to
+	Assign       string   `toml:"assign"`                                    // id of an agent or a team, or nobody
+	Priority     string   `toml:"priority" one:"low normal high urgent"`     // of the ticket
+	Labels       []string `toml:"labels"`                                    // that the ticket gets
+	SLA          string   `toml:"sla"`                                       // id of the service level
+	Status       string   `toml:"status" one:"open waiting resolved closed"` // of the ticket
+	Copy         []string `toml:"copy"`                                      // addresses, and ids of agents and teams, who take part from now on
+	Forward      []string `toml:"forward"`                                   // addresses that the mail is sent on to, as an attachment
+	Canned       string   `toml:"canned"`                                    // id of a canned answer that is sent instead of the confirmation
+	MailTo       []string `toml:"mail_to"`                                   // addresses that are written to, with mail
+	Mail         string   `toml:"mail"`                                      // id of the canned answer that they get
+	Autoresponse bool     `toml:"autoresponse" default:"true"`               // false: no confirmation
+	UseReplyTo   bool     `toml:"use_reply_to"`                              // the requester is who stands in Reply-To
+	Hold         bool     `toml:"hold"`                                      // wait until an operator releases it
+	Refuse       string   `toml:"refuse"`                                    // id of the canned answer that is sent; nobody is told
+	Note         string   `toml:"note" kind:"text"`                          // stands in the ticket, for agents
+	Spam         bool     `toml:"spam"`                                      // true: junk, closed silently; false: not junk, whatever a server has marked
+	Continue     bool     `toml:"continue"`                                  // go on with the next rule
+}
+
+// ListsConfig says whose mail is never looked at, and whose always. Entries are
+// addresses, or @domain.
+type ListsConfig struct {
+	Block []string `toml:"block"` // closed silently as junk
+	Allow []string `toml:"allow"` // never junk, whatever marks it so; comes before block
 }
 
 // TeamConfig is a group of agents.

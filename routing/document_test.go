@@ -111,7 +111,7 @@ func declaring(typ reflect.Type, index []int) reflect.Type {
 
 // valueOf says what may be written.
 func valueOf(f reflect.StructField) string {
-	if words := strings.Fields(f.Tag.Get("one")); len(words) > 0 {
+	if words := allowed(f.Tag); len(words) > 0 {
 		return "`" + strings.Join(words, "`, `") + "`"
 	}
 	limits := ""
@@ -187,7 +187,7 @@ func sentence(text string) string {
 // readExamples returns key = value as config.example.toml has it, in effect or as
 // a comment, by header and key.
 func readExamples() map[string]string {
-	header := regexp.MustCompile(`^(?:# )?\[+([a-z]+(?:\.[a-z]+)?)\]+$`)
+	header := regexp.MustCompile(`^(?:# )?\[+([a-z_]+(?:\.[a-z]+)?)\]+$`)
 	key := regexp.MustCompile(`^(?:# )?([a-z_]+) = (.*)$`)
 	examples, table := map[string]string{}, ""
 	for line := range strings.Lines(string(buzon.ExampleConfig)) {

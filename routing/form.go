@@ -70,11 +70,11 @@ func (c *FormFieldConfig) labels() []string {
 // labelKey is the form in which labels and choices are compared: lower case,
 // without accents, letters and digits only, one space between words.
 func labelKey(s string) string {
-	return strings.Join(strings.Fields(fold(s)), " ")
+	return strings.Join(strings.Fields(lettersOnly(s)), " ")
 }
 
-// fold maps everything but letters and digits to spaces.
-func fold(s string) string {
+// lettersOnly maps everything but letters and digits to spaces.
+func lettersOnly(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case unicode.Is(unicode.Mn, r):

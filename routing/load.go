@@ -29,8 +29,9 @@ func Parse(name string, text []byte) (*Table, error) {
 	s := &source{name: name, text: text, spots: map[string]spot{}}
 	config := &Config{}
 	var times *timetable
+	var conditions []*condition
 	if s.decode(config) {
-		times = check(s, config, filepath.Dir(name))
+		times, conditions = check(s, config, filepath.Dir(name))
 	}
 	if len(s.problems) > 0 {
 		s.problems.sort()
@@ -38,5 +39,5 @@ func Parse(name string, text []byte) (*Table, error) {
 	}
 	s.warnings.sort()
 	sum := sha256.Sum256(bytes.Join(append([][]byte{text}, times.digests...), []byte("\n")))
-	return compile(config, s, times, hex.EncodeToString(sum[:6])), nil
+	return compile(config, s, times, conditions, hex.EncodeToString(sum[:6])), nil
 }

@@ -100,9 +100,9 @@ func TestDefaults(t *testing.T) {
 			AuthservID: "mx.virtual.example"}},
 		Topics: []TopicConfig{
 			{ID: "edx", Name: "Cursos EDX", NameEN: "Cursos EDX", Addresses: []string{"edx@virtual.example"}, Agent: "ana",
-				ReplyWithin: Duration(2 * day), Language: "es", Autoresponse: true, CatchAll: true},
+				ReplyWithin: Duration(2 * day), Language: "es", Autoresponse: true, Strategy: "fixed", Priority: "normal", Public: true, CatchAll: true},
 			{ID: "pregrado", Name: "Pregrado", NameEN: "Pregrado", Addresses: []string{"pregrado@virtual.example"}, Team: "moodle",
-				ReplyWithin: Duration(2 * day), Language: "es", Autoresponse: true},
+				ReplyWithin: Duration(2 * day), Language: "es", Autoresponse: true, Strategy: "fixed", Priority: "normal", Public: true},
 		},
 		Agents: []AgentConfig{
 			{ID: "ana", Name: "Ana Lucía Rojas", Addresses: []string{"ana.rojas@delegados.example"}, Language: "es", Role: "agent", Digest: true},
@@ -312,7 +312,7 @@ func TestExampleIsComplete(t *testing.T) {
 // every default and limit, which panics if one is not well-formed.
 func tagsByKey() map[string]reflect.StructTag {
 	config := Config{OAuth: map[string]OAuthConfig{"": {}}, Accounts: make([]AccountConfig, 1), Smarthosts: make([]SmarthostConfig, 1),
-		Topics: make([]TopicConfig, 1), Agents: make([]AgentConfig, 1), Teams: make([]TeamConfig, 1), Canned: make([]CannedConfig, 1),
+		Topics: make([]TopicConfig, 1), Agents: make([]AgentConfig, 1), Teams: make([]TeamConfig, 1), Canned: make([]CannedConfig, 1), Rules: make([]RuleConfig, 1),
 		Calendars: make([]CalendarConfig, 1), Closed: make([]ClosedConfig, 1), SLAs: make([]SLAConfig, 1),
 		Forms: []FormConfig{{Fields: make([]FormFieldConfig, 1)}}}
 	tags := map[string]reflect.StructTag{}

@@ -62,7 +62,7 @@ func (s *source) ruleOf(path string, tag reflect.StructTag, v reflect.Value) {
 		s.rejectf(path, "", "must not be empty")
 		return
 	}
-	if words := strings.Fields(tag.Get("one")); len(words) > 0 && !slices.Contains(words, v.String()) {
+	if words := allowed(tag); len(words) > 0 && !slices.Contains(words, v.String()) {
 		s.rejectf(path, suggest(v.String(), "allowed", words), "%q is not allowed here", v.String())
 		return
 	}
@@ -84,6 +84,16 @@ func (s *source) ruleOf(path string, tag reflect.StructTag, v reflect.Value) {
 			}
 		}
 	}
+}
+
+// allowed lists the words that a key may have: divided by bars where some of them
+// hold a space.
+func allowed(tag reflect.StructTag) []string {
+	one := tag.Get("one")
+	if strings.Contains(one, "|") {
+		return strings.Split(one, "|")
+	}
+	return strings.Fields(one)
 }
 
 // oneLine refuses control characters: most values end up in headers, commands

@@ -19,8 +19,10 @@ type Table struct {
 	Teams   []*Team
 	Canned  []*Canned
 	Forms   []*Form
+	Rules   []*Rule // in the order of the file
 
 	topicByAddress map[string]*Topic // by address key
+	topicByDomain  map[string]*Topic // those that take all addresses of a domain
 	topicByGroup   map[string]*Topic // by address key
 	agentByAddress map[string]*Agent
 	topicByID      map[string]*Topic
@@ -32,6 +34,9 @@ type Table struct {
 	catchAll       *Topic
 	operators      []*Agent
 	time           *timetable
+	rulesOn        map[string][]*Rule // those for new messages and those for replies
+	names          map[string]int     // slots of the header and form fields that rules ask for
+	block, allow   []string           // address keys, and domains with their @
 	source         *source
 }
 
@@ -45,12 +50,16 @@ type Topic struct {
 	Agent        *Agent
 	Team         *Team
 	SLA          *SLA  // its own, or one made of its reply_within
-	Petition     bool  // formal petitions, which are never closed automatically
 	Form         *Form // nil: none
 	Language     string
 	Autoresponse bool
 	Signature    string
 	Smarthost    string // name; empty: the one of [outgoing]
+	Strategy     string // one of the Strategy constants
+	Priority     ticket.Priority
+	Public       bool   // requesters may be told of its address
+	Parent       *Topic // that it is a part of; nil: of none
+	Petition     bool   // its tickets are never closed automatically
 
 	needs map[ticket.Permission]Role
 }
@@ -78,11 +87,12 @@ type Team struct {
 }
 
 // compile makes the table of a configuration without mistakes.
-func compile(config *Config, s *source, times *timetable, version string) *Table {
+func compile(config *Config, s *source, times *timetable, conditions []*condition, version string) *Table {
 	t := &Table{
 		Config:         config,
 		Version:        version,
 		topicByAddress: map[string]*Topic{},
+		topicByDomain:  map[string]*Topic{},
 		topicByGroup:   map[string]*Topic{},
 		agentByAddress: map[string]*Agent{},
 		topicByID:      map[string]*Topic{},
@@ -124,9 +134,10 @@ func compile(config *Config, s *source, times *timetable, version string) *Table
 	}
 	for _, c := range config.Topics {
 		topic := &Topic{
-			ID: c.ID, NameES: c.Name, NameEN: c.NameEN, Addresses: addressKeys(c.Addresses),
-			Groups: addressKeys(c.Groups), Agent: t.agentByID[c.Agent], Team: t.teamByID[c.Team], SLA: times.slas[c.SLA], Petition: c.Petition, Form: forms[c.Form],
-			Language: c.Language, Autoresponse: c.Autoresponse, Signature: c.Signature, Smarthost: c.Smarthost, needs: needsOf(&config.Permissions, &c),
+			ID: c.ID, NameES: c.Name, NameEN: c.NameEN, Addresses: addressKeys(plainAddresses(c.Addresses)),
+			Groups: addressKeys(c.Groups), Agent: t.agentByID[c.Agent], Team: t.teamByID[c.Team], SLA: times.slas[c.SLA], Form: forms[c.Form],
+			Language: c.Language, Autoresponse: c.Autoresponse, Signature: c.Signature, Smarthost: c.Smarthost,
+			Strategy: c.Strategy, Priority: priorityOf(c.Priority), Public: c.Public, Petition: c.Petition, needs: needsOf(&config.Permissions, &c),
 		}
 		if within := c.ReplyWithin.Std(); topic.SLA == nil {
 			topic.SLA = &SLA{Calendar: times.wall, answer: byPriority{within, within, within, within}}
@@ -143,6 +154,14 @@ func compile(config *Config, s *source, times *timetable, version string) *Table
 			t.topicByAddress[key] = topic
 			t.own[key] = true
 		}
+		for _, addr := range c.Addresses {
+			if domain, ok := wildcard(addr); ok {
+				t.topicByDomain[domain] = topic
+			}
+		}
+	}
+	for i, c := range config.Topics {
+		t.Topics[i].Parent = t.topicByID[c.Parent]
 	}
 	for i := range config.Accounts {
 		a := &config.Accounts[i]
@@ -164,7 +183,21 @@ func compile(config *Config, s *source, times *timetable, version string) *Table
 	for _, c := range config.Canned {
 		t.Canned = append(t.Canned, &Canned{ID: c.ID, Name: c.Name, TextES: c.Text, TextEN: c.TextEN, topics: c.Topics})
 	}
+	t.compileRules(config, conditions, s)
 	return t
+}
+
+// wildcard tells whether an address of a topic is *@domain, which takes every
+// address of the domain that no other topic has, and returns the domain.
+func wildcard(addr string) (domain string, ok bool) {
+	return strings.CutPrefix(ticket.AddressKey(addr), "*@")
+}
+
+func plainAddresses(addrs []string) []string {
+	return slices.DeleteFunc(slices.Clone(addrs), func(a string) bool {
+		_, wild := wildcard(a)
+		return wild
+	})
 }
 
 func addressKeys(addrs []string) []string {
@@ -186,6 +219,9 @@ func (t *Table) agentsByID(ids []string) []*Agent {
 // Warnings are what is probably not as meant, in the order of the file.
 func (t *Table) Warnings() []Problem { return t.source.warnings }
 
+// Source is the name and the text of the file that the table was made of.
+func (t *Table) Source() (name string, text []byte) { return t.source.name, t.source.text }
+
 // TopicByAddress returns the topic that an address belongs to, also in its form
 // local+anything@domain, or nil.
 func (t *Table) TopicByAddress(addr string) *Topic {
@@ -201,7 +237,10 @@ func (t *Table) topicAt(addr string) (*Topic, string) {
 		return topic, key
 	}
 	base, _ := ticket.SplitPlus(key)
-	return t.topicByAddress[base], base
+	if topic := t.topicByAddress[base]; topic != nil {
+		return topic, base
+	}
+	return t.topicByDomain[ticket.Domain(base)], base
 }
 
 // TopicByGroup returns the topic that a group feeds, or nil.
@@ -283,15 +322,15 @@ func (t *Table) CatchAll() *Topic { return t.catchAll }
 // Operators are the agents who are told of alarms; there is at least one.
 func (t *Table) Operators() []*Agent { return t.operators }
 
-// Own tells whether an address is one of the desk's: a topic's, an account's
-// user name, or where replies go, also in the form local+anything@domain.
+// Own tells whether an address is one of the desk's: a topic's, also one of a domain
+// of which it takes all, an account's user name, or where replies go, also in the form local+anything@domain.
 func (t *Table) Own(addr string) bool {
 	key := ticket.AddressKey(addr)
 	if t.own[key] {
 		return true
 	}
 	base, _ := ticket.SplitPlus(key)
-	return t.own[base]
+	return t.own[base] || t.topicByDomain[ticket.Domain(base)] != nil
 }
 
 // ReplyBase is the address that signed reply addresses of a topic are made of:
@@ -314,6 +353,15 @@ func (topic *Topic) Name(lang string) string {
 		return topic.NameEN
 	}
 	return topic.NameES
+}
+
+// Path is what the topic is called in a language, behind the topics that it is a
+// part of.
+func (topic *Topic) Path(lang string) string {
+	if topic.Parent == nil {
+		return topic.Name(lang)
+	}
+	return topic.Parent.Path(lang) + " / " + topic.Name(lang)
 }
 
 // Sender is the address that the topic's mail comes from.

@@ -99,6 +99,33 @@ func (tx *Tx) Message(id uint64) (*MessageRow, error) {
 	return m, nil
 }
 
+// MessagesBefore lists messages with an id below one, 0 meaning all, that were taken
+// at or after a time, the newest first.
+func (tx *Tx) MessagesBefore(id uint64, since time.Time, limit int) ([]*MessageRow, error) {
+	var found []*MessageRow
+	c := tx.bucket(bucketMessages).Cursor()
+	k, raw := c.Last()
+	if id > 0 {
+		if k, raw = c.Seek(be64(id)); k == nil {
+			k, raw = c.Last()
+		}
+		for k != nil && fromBE64(k) >= id {
+			k, raw = c.Prev()
+		}
+	}
+	for ; k != nil && !full(len(found), limit); k, raw = c.Prev() {
+		m := new(MessageRow)
+		if err := decode(bucketMessages, raw, m); err != nil {
+			return nil, fmt.Errorf("listing messages: %w", err)
+		}
+		if m.At.Before(since) {
+			break
+		}
+		found = append(found, m)
+	}
+	return found, nil
+}
+
 // MessageByTransport returns the message of one delivery, or ErrNotFound.
 func (tx *Tx) MessageByTransport(key string) (*MessageRow, error) {
 	return tx.messageBy(bucketMessageTransport, key)

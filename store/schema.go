@@ -54,6 +54,8 @@ const (
 	bucketAutomatic    = "automatic"     // hash of address, time, n → nothing
 	bucketAutomaticAge = "automatic_age" // time, hash of address, n → nothing
 
+	bucketTurns = "turns" // team → agent who got its last ticket
+
 	bucketFooters = "footers" // hash of domain, hash of text in it → footerRow
 )
 
@@ -69,6 +71,7 @@ var buckets = []string{
 	bucketJournal, bucketJournalTicket,
 	bucketAutomatic, bucketAutomaticAge,
 	bucketFooters,
+	bucketTurns,
 }
 
 // Names in bucketMeta.
@@ -101,6 +104,7 @@ type migration func(*bbolt.Tx) error
 var migrations = []migration{
 	addBuckets("person_also", "questions"),
 	addBuckets("footers"),
+	addBuckets("turns"),
 }
 
 // addBuckets makes buckets that earlier versions did not have.

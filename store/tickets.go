@@ -118,6 +118,24 @@ type TicketFilter struct {
 // the rarest of the wanted values matches, and not on how many tickets there are.
 func (tx *Tx) Tickets(f TicketFilter, limit int) ([]*ticket.Ticket, error) {
 	var found []*ticket.Ticket
+	walks := tx.walks(f)
+	for at := uint64(math.MaxUint64); !full(len(found), limit); at-- {
+		n, id, ok := common(walks, at)
+		if !ok {
+			break
+		}
+		t, err := tx.Ticket(id)
+		if err != nil {
+			return nil, fmt.Errorf("listing tickets: %w", err)
+		}
+		found = append(found, t)
+		at = n
+	}
+	return found, nil
+}
+
+// walks are the indexes that a filter goes through.
+func (tx *Tx) walks(f TicketFilter) []*walk {
 	walks := []*walk{tx.walk(bucketTicketNumber, "")}
 	if f.Status != "" {
 		walks = append(walks, tx.walk(bucketTicketStatus, textKey(string(f.Status))))
@@ -134,19 +152,7 @@ func (tx *Tx) Tickets(f TicketFilter, limit int) ([]*ticket.Ticket, error) {
 	if len(walks) > 1 {
 		walks = walks[1:]
 	}
-	for at := uint64(math.MaxUint64); !full(len(found), limit); at-- {
-		n, id, ok := common(walks, at)
-		if !ok {
-			break
-		}
-		t, err := tx.Ticket(id)
-		if err != nil {
-			return nil, fmt.Errorf("listing tickets: %w", err)
-		}
-		found = append(found, t)
-		at = n
-	}
-	return found, nil
+	return walks
 }
 
 // Assignees lists the agents who have or had tickets that are still theirs, each

@@ -56,7 +56,7 @@ type mail struct {
 
 // toRequesters are the mails that requesters get. An agent's address is kept
 // out of them, whatever an administrator's template says.
-var toRequesters = []string{"confirmation", "answer", "closed", "moved", "nudge", "state"}
+var toRequesters = []string{"confirmation", "answer", "closed", "forwarded", "moved", "nudge", "state"}
 
 // New parses the built-in templates and those of the folder overrideDir, whose
 // files replace the built-in ones of the same name; an empty overrideDir means

@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 var wantNames = []string{
-	"alarm", "answer", "assigned", "closed", "confirmation", "digest", "held", "internal", "moved", "note", "notification", "notunderstood", "nudge",
+	"alarm", "answer", "assigned", "closed", "confirmation", "digest", "forwarded", "held", "internal", "moved", "note", "notification", "notunderstood", "nudge",
 	"question", "reminder", "reminders", "state", "thirdparty", "transcript", "undelivered", "update", "updates",
 }
 

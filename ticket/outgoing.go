@@ -148,6 +148,7 @@ const (
 	EventDeleted     = "deleted"  // Digest: of the reason, which stands in the thread
 	EventAssigned    = "assigned" // without a person's command; Detail: agent or team
 	EventFields      = "fields"   // of the form have values; Detail: their ids, never the values
+	EventRouted      = "routed"   // by a table and its rules; Detail: the table's version, then the rules' names
 	EventKeys        = "keys"     // Detail: rotated or dropped
 	EventAsked       = "asked"    // a person, by mail, about something of theirs
 	EventDecided     = "decided"  // the person answered; Detail: what

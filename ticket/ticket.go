@@ -48,6 +48,7 @@ type Ticket struct {
 	Priority Priority          `json:"priority,omitempty"`
 	Labels   []string          `json:"labels,omitempty"` // folded, sorted
 	Fields   map[string]string `json:"fields,omitempty"` // of the topic's form
+	SLA      string            `json:"sla,omitempty"`    // id of the service level that a rule has given it; empty: the topic's
 
 	Participants []Participant `json:"participants"`
 	Linked       []ID          `json:"linked,omitempty"`
@@ -64,8 +65,6 @@ type Ticket struct {
 	Updated  time.Time `json:"updated"`
 	Answered time.Time `json:"answered,omitzero"` // first answer of an agent
 	Closed   time.Time `json:"closed,omitzero"`
-	// SLA is the id of the SLA that holds for this ticket; empty: its topic's.
-	SLA string `json:"sla,omitempty"`
 	// AnswerClock measures the time to the desk's next answer, and ResolveClock the
 	// time until the ticket is resolved. Both stand still while it is the
 	// requester's turn.

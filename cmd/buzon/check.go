@@ -13,7 +13,6 @@ import (
 	"text/tabwriter"
 
 	"buzon/control"
-	"buzon/mailpipe"
 	"buzon/routing"
 	"buzon/templates"
 	"buzon/ticket"
@@ -120,7 +119,7 @@ type routesCmd struct {
 	JSON bool `name:"json" help:"As JSON."`
 }
 
-// Run shows the compiled table.
+// Run shows the compiled table: topics, rules in their order, lists.
 func (c *routesCmd) Run(e *env) error {
 	table, err := c.table()
 	if err != nil {
@@ -128,110 +127,91 @@ func (c *routesCmd) Run(e *env) error {
 	}
 	type route struct {
 		Topic     string   `json:"topic"`
+		Parent    string   `json:"parent,omitempty"`
 		Addresses []string `json:"addresses"`
+		Groups    []string `json:"groups,omitempty"`
 		Agent     string   `json:"agent,omitempty"`
 		Team      string   `json:"team,omitempty"`
+		Strategy  string   `json:"strategy,omitempty"`
+		Priority  string   `json:"priority,omitempty"`
+		Private   bool     `json:"private,omitempty"`
+		Petition  bool     `json:"petition,omitempty"`
 		CatchAll  bool     `json:"catch_all,omitempty"`
 	}
+	type rule struct {
+		Name     string   `json:"name"`
+		On       string   `json:"on"`
+		If       string   `json:"if"`
+		Do       []string `json:"do"`
+		Continue bool     `json:"continue,omitempty"`
+	}
 	var routes []route
-	for _, t := range table.Topics {
-		r := route{Topic: t.ID, Addresses: t.Addresses, CatchAll: t == table.CatchAll()}
+	for i, t := range table.Topics {
+		r := route{Topic: t.ID, Addresses: table.Config.Topics[i].Addresses, Groups: t.Groups, CatchAll: t == table.CatchAll(),
+			Private: !t.Public, Petition: t.Petition}
 		if t.Agent != nil {
 			r.Agent = t.Agent.ID
 		}
 		if t.Team != nil {
 			r.Team = t.Team.ID
 		}
+		if t.Parent != nil {
+			r.Parent = t.Parent.ID
+		}
+		if t.Strategy != routing.StrategyFixed {
+			r.Strategy = t.Strategy
+		}
+		if t.Priority != ticket.PriorityNormal {
+			r.Priority = routing.PriorityName(t.Priority)
+		}
 		routes = append(routes, r)
 	}
-	if c.JSON {
-		return printJSON(e.stdout, routes)
+	rules := []rule{}
+	for _, r := range table.Rules {
+		rules = append(rules, rule{r.Name, r.On, strings.Join(strings.Fields(r.If), " "), r.Do(), r.Continue})
 	}
-	return printTable(e.stdout, "ADDRESSES\tTOPIC\tGOES TO", func(row func(...any)) {
+	lists := table.Config.Lists
+	if c.JSON {
+		return printJSON(e.stdout, map[string]any{"topics": routes, "rules": rules, "block": lists.Block, "allow": lists.Allow, "version": table.Version})
+	}
+	err = printTable(e.stdout, "ADDRESSES\tTOPIC\tGOES TO", func(row func(...any)) {
 		for _, r := range routes {
 			to := r.Agent
 			if to == "" {
 				to = "team " + r.Team
 			}
-			if r.CatchAll {
-				to += " (and whatever no address matches)"
+			for _, more := range []struct {
+				there bool
+				text  string
+			}{
+				{r.Strategy != "", ", " + r.Strategy}, {r.Priority != "", ", priority " + r.Priority}, {r.Private, ", not public"},
+				{r.Petition, ", petitions"}, {r.Parent != "", ", part of " + r.Parent}, {r.CatchAll, " (and whatever no address matches)"},
+			} {
+				if more.there {
+					to += more.text
+				}
 			}
-			row(strings.Join(r.Addresses, ", "), r.Topic, to)
+			row(strings.Join(append(r.Addresses, r.Groups...), ", "), r.Topic, to)
 		}
 	})
-}
-
-type routeCmd struct {
-	Config  string   `required:"" help:"Configuration file." placeholder:"FILE" type:"path"`
-	Explain bool     `help:"Tell why."`
-	Expect  string   `help:"Agent, team or topic that each message must go to; exit 1 if one does not." placeholder:"WHO"`
-	Account string   `help:"Account that the messages are taken to have come by." placeholder:"NAME"`
-	JSON    bool     `name:"json" help:"As JSON, an object a line."`
-	Mail    []string `arg:"" help:"Message files; - is standard input." type:"path"`
-}
-
-// Run asks the table in the way that the desk does.
-func (c *routeCmd) Run(e *env) error {
-	table, err := (&where{Config: c.Config}).table()
-	if err != nil {
+	if err != nil || len(rules)+len(lists.Block)+len(lists.Allow) == 0 {
 		return err
 	}
-	wrong := false
-	for _, file := range c.Mail {
-		raw, err := readMail(e, file)
-		if err != nil {
-			return &exit{exitUsage, err}
+	fmt.Fprintln(e.stdout)
+	for i, r := range rules {
+		end := ""
+		if r.Continue {
+			end = "; and on"
 		}
-		m := mailpipe.Understand(raw, reading(table))
-		d := table.Match(routing.Input{Account: c.Account, Group: m.Group, Targets: m.TargetAddresses()})
-		who := d.Topic.ID
-		agent, team := "", ""
-		if d.Agent != nil {
-			agent = d.Agent.ID
-			who += ", agent " + agent
-		}
-		if d.Team != nil {
-			team = d.Team.ID
-			who += ", team " + team
-		}
-		if c.Expect != "" && c.Expect != agent && c.Expect != team && c.Expect != d.Topic.ID {
-			wrong = true
-			who += " (not " + c.Expect + ")"
-		}
-		if c.JSON {
-			json.NewEncoder(e.stdout).Encode(map[string]any{
-				"file": file, "topic": d.Topic.ID, "agent": agent, "team": team, "reasons": d.Reasons,
-				"kind": m.Kind, "kind_reason": m.KindReason, "auto_reply_allowed": m.AutoReplyAllowed, "quarantine": m.Quarantine,
-			})
-			continue
-		}
-		fmt.Fprintf(e.stdout, "%s: %s\n", file, who)
-		if c.Explain {
-			explain(e.stdout, m, d)
-		}
+		fmt.Fprintf(e.stdout, "%d. %s (%s): if %s\n   %s%s\n", i+1, r.Name, r.On, r.If, strings.Join(r.Do, "; "), end)
 	}
-	if wrong {
-		return &exit{code: exitNo}
+	if len(lists.Block) > 0 {
+		fmt.Fprintf(e.stdout, "blocked: %s\n", strings.Join(lists.Block, ", "))
+	}
+	if len(lists.Allow) > 0 {
+		fmt.Fprintf(e.stdout, "allowed: %s\n", strings.Join(lists.Allow, ", "))
 	}
 	return nil
-}
-
-func explain(w io.Writer, m *ticket.Message, d routing.Decision) {
-	if m.Quarantine != "" {
-		fmt.Fprintf(w, "  it would be quarantined: %s\n", m.Quarantine)
-	}
-	fmt.Fprintf(w, "  it is %s: %s\n", m.Kind, m.KindReason)
-	for _, reason := range d.Reasons {
-		fmt.Fprintf(w, "  %s\n", reason)
-	}
-	switch {
-	case m.Kind != ticket.KindHuman || !m.AutoReplyAllowed:
-		fmt.Fprintln(w, "  no confirmation would be sent: an automatic answer is not allowed")
-	case !d.Topic.Autoresponse:
-		fmt.Fprintf(w, "  no confirmation would be sent: topic %s sends none\n", d.Topic.ID)
-	default:
-		fmt.Fprintf(w, "  a confirmation would be sent to %s\n", m.From.Addr)
-	}
 }
 
 // readMail reads a message from a file, or from standard input for "-".

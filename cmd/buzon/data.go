@@ -51,26 +51,40 @@ func (w *where) data(table *routing.Table) string {
 // call runs an operation in the desk that runs on the data folder, or, when none
 // runs, on the files.
 func (w *where) call(e *env, operation string, in control.Which, out any) error {
+	caller, done, err := w.caller()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return ask(e, caller, operation, in, out)
+}
+
+// caller is who carries out operations: the running desk, or the files. done must be
+// called in the end.
+func (w *where) caller() (caller control.Caller, done func() error, err error) {
 	var table *routing.Table
 	if w.Config != "" || w.Data == "" {
-		var err error
 		if table, err = w.table(); err != nil {
-			return err
+			return nil, nil, err
 		}
 	}
-	caller, err := control.Dial(w.data(table))
+	caller, err = control.Dial(w.data(table))
 	switch {
 	case errors.Is(err, control.ErrNotRunning):
 		local, err := w.open(table)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
-		defer local.Desk.Store.Close()
-		caller = local
+		return local, local.Desk.Store.Close, nil
 	case err != nil:
-		return err
+		return nil, nil, err
 	}
-	err = caller.Call(e.ctx, operation, in, out)
+	return caller, func() error { return nil }, nil
+}
+
+// ask runs an operation, and says which one was refused.
+func ask(e *env, caller control.Caller, operation string, in control.Which, out any) error {
+	err := caller.Call(e.ctx, operation, in, out)
 	var refusal *control.Error
 	if errors.As(err, &refusal) {
 		return &exit{exitNo, fmt.Errorf("%s: %w", operation, refusal)}
@@ -139,6 +153,7 @@ func newDesk(st *store.Store, table *routing.Table, log *slog.Logger) (*desk.Des
 			return mailpipe.Understand(raw, readingOf(d))
 		},
 		Unpack: mailpipe.DecodeAttachment,
+		Header: mailpipe.HeaderValues,
 		Log:    log,
 		Now:    time.Now,
 	}, desk.Setting{Table: table, Templates: tmpl})
