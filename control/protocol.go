@@ -57,6 +57,7 @@ type Which struct {
 	Requester string        `json:"requester,omitempty"` // address
 	Addresses []string      `json:"addresses,omitempty"`
 	Since     time.Time     `json:"since,omitzero"`
+	Search    string        `json:"search,omitempty"` // words
 	Limit     int           `json:"limit,omitempty"`
 	What      string        `json:"what,omitempty"` // for pause and resume; which report
 }

@@ -143,7 +143,7 @@ func (s *Service) toggle(what string, on bool) (any, error) {
 func (s *Service) ticketList(_ context.Context, in Which) (any, error) {
 	list := []Ticket{}
 	err := s.Desk.Store.View(func(tx *store.Tx) error {
-		filter := store.TicketFilter{Status: in.Status, Topic: in.Topic, Assignee: in.Assignee}
+		filter := store.TicketFilter{Status: in.Status, Topic: in.Topic, Assignee: in.Assignee, Text: in.Search}
 		if in.Requester != "" {
 			person, err := tx.PersonByAddress(in.Requester)
 			if errors.Is(err, store.ErrNotFound) {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sort"
 	"strconv"
-	"strings"
 	"time"
 
 	"buzon/routing"
@@ -15,7 +14,7 @@ import (
 
 const (
 	listed   = 50        // tickets in a list
-	searched = 1000      // tickets of a topic that a search looks into, the newest
+	searched = 1000      // tickets of a topic that a search finds, the newest
 	shownMax = 200 << 10 // octets of a conversation in a mail
 )
 
@@ -175,7 +174,7 @@ func (o *orders) mine(ticket.Command) error {
 
 // teams lists the open tickets of the topics that the agent staffs.
 func (o *orders) teams(ticket.Command) error {
-	all, err := o.ofTopics(ticket.StatusOpen, 0, nil)
+	all, err := o.ofTopics(store.TicketFilter{Status: ticket.StatusOpen}, 0, nil)
 	if err != nil {
 		return err
 	}
@@ -184,7 +183,7 @@ func (o *orders) teams(ticket.Command) error {
 }
 
 func (o *orders) overdue(ticket.Command) error {
-	all, err := o.ofTopics(ticket.StatusOpen, 0, func(t *ticket.Ticket) bool { return !t.Due.IsZero() && t.Due.Before(o.now) })
+	all, err := o.ofTopics(store.TicketFilter{Status: ticket.StatusOpen}, 0, func(t *ticket.Ticket) bool { return !t.Due.IsZero() && t.Due.Before(o.now) })
 	if err != nil {
 		return err
 	}
@@ -193,15 +192,16 @@ func (o *orders) overdue(ticket.Command) error {
 	return nil
 }
 
-// ofTopics are the tickets that the agent may see of the topics that they staff;
-// an administrator staffs all.
-func (o *orders) ofTopics(status ticket.Status, limit int, want func(*ticket.Ticket) bool) ([]*ticket.Ticket, error) {
+// ofTopics are the tickets that the agent may see of the topics that they staff, as
+// far as the filter wants them; an administrator staffs all.
+func (o *orders) ofTopics(f store.TicketFilter, limit int, want func(*ticket.Ticket) bool) ([]*ticket.Ticket, error) {
 	var all []*ticket.Ticket
 	for _, topic := range o.setting.Table.Topics {
 		if !o.who.agent.Staffs(topic) && o.who.agent.Role != routing.RoleAdministrator {
 			continue
 		}
-		some, err := o.tx.Tickets(store.TicketFilter{Topic: topic.ID, Status: status}, limit)
+		f.Topic = topic.ID
+		some, err := o.tx.Tickets(f, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -214,38 +214,16 @@ func (o *orders) ofTopics(status ticket.Status, limit int, want func(*ticket.Tic
 	return all, nil
 }
 
-// search lists tickets of the agent's topics in which all of the words stand.
+// search lists tickets of the agent's topics in which all of the words stand, or
+// words that begin so.
 func (o *orders) search(c ticket.Command) error {
-	words := strings.Fields(folded(c.Text()))
-	all, err := o.ofTopics("", searched, func(t *ticket.Ticket) bool { return o.speaksOf(t, words) })
+	all, err := o.ofTopics(store.TicketFilter{Text: c.Text()}, searched, nil)
 	if err != nil {
 		return err
 	}
 	slices.SortStableFunc(all, func(a, b *ticket.Ticket) int { return b.Updated.Compare(a.Updated) })
 	o.list(o.say("title.search", ticket.StripTokens(c.Text())), all)
 	return nil
-}
-
-func (o *orders) speaksOf(t *ticket.Ticket, words []string) bool {
-	text := folded(t.Subject)
-	if person, err := o.tx.Person(t.Requester); err == nil {
-		text += " " + folded(person.Address.Name) + " " + folded(person.Address.Addr)
-	}
-	if contains(text, words) {
-		return true
-	}
-	entries, err := o.tx.Entries(t.ID)
-	if err != nil {
-		return false
-	}
-	for _, e := range entries {
-		text += " " + folded(e.Text)
-	}
-	return contains(text, words)
-}
-
-func contains(text string, words []string) bool {
-	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
 }
 
 // list has a mail with tickets sent to the agent.

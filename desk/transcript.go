@@ -113,8 +113,10 @@ func (l *letter) action(label, body string) {
 // space is never written as a plus sign there, and line ends are CRLF.
 func mailtoEscape(s string) string {
 	s = strings.ReplaceAll(s, "\n", "\r\n")
-	return strings.NewReplacer("+", "%20", "%40", "@").Replace(url.QueryEscape(s))
+	return mailtoPlain.Replace(url.QueryEscape(s))
 }
+
+var mailtoPlain = strings.NewReplacer("+", "%20", "%40", "@")
 
 // steps adds the likely next steps to a notification of an agent.
 func (l *letter) steps(t *ticket.Ticket, agent *routing.Agent, topic *routing.Topic) {

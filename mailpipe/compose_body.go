@@ -214,12 +214,14 @@ func wordUnits(text string, longest int, encode func(rune) string) iter.Seq[stri
 	}
 }
 
+var bareLines = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "\uFFFD")
+
 // quotedPrintable writes text (RFC 2045, section 6.7). Lines of text, whatever
 // their ends, become lines ending in CRLF. Where a line is too long it is broken
 // after a space, or if there is none between two units, so that words, tokens
 // and characters stay whole for readers that look at the raw message.
 func quotedPrintable(w *bytes.Buffer, text string) {
-	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "\uFFFD").Replace(strings.ToValidUTF8(text, "\uFFFD"))
+	text = bareLines.Replace(strings.ToValidUTF8(text, "\uFFFD"))
 	for i, line := range strings.Split(text, "\n") {
 		if i > 0 {
 			w.WriteString("\r\n")

@@ -143,7 +143,7 @@ func addressField(w *bytes.Buffer, name string, a ticket.Address) error {
 			f.token(word)
 		}
 	default:
-		quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(shown) + `"`
+		quoted := `"` + quotedPair.Replace(shown) + `"`
 		for _, word := range strings.Split(quoted, " ") {
 			f.token(word)
 		}
@@ -261,7 +261,7 @@ func printableLine(s string) string {
 // leaves the header writer.
 func withoutLineEnds(s string) string {
 	if strings.ContainsAny(s, "\r\n\x00") {
-		return strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ").Replace(s)
+		return oneLine.Replace(s)
 	}
 	return s
 }
@@ -288,3 +288,8 @@ func cutRunes(s string, n int) string {
 	}
 	return s
 }
+
+var (
+	quotedPair = strings.NewReplacer(`\`, `\\`, `"`, `\"`) // RFC 5322, section 3.2.4
+	oneLine    = strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ")
+)

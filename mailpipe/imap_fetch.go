@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/textproto"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,11 @@ import (
 
 	"buzon/ticket"
 )
+
+// takeParallel is how many messages of a page are under way at once: enough for those
+// that wait for a commit to share it. They are in memory already, and what is costly
+// the pipe bounds by itself.
+const takeParallel = 64
 
 // imapMeta is what is known of a message before it is loaded.
 type imapMeta struct {
@@ -247,7 +251,7 @@ func (w *IMAPWorker) envelope(m imapMail) ticket.Envelope {
 // error; after one, no further message is offered.
 func (w *IMAPWorker) takeAll(ctx context.Context, mails []imapMail) (taken []uint32, err error) {
 	var (
-		slots   = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
+		slots   = make(chan struct{}, takeParallel)
 		ended   = make([]chan struct{}, len(mails))
 		parents = parentsWithin(mails)
 		mu      sync.Mutex

@@ -83,8 +83,10 @@ type Pipe struct {
 	slots chan struct{}
 }
 
-// NewPipe makes a pipe that understands at most parallel messages at once, so
-// that a burst of large ones can't exhaust memory.
+// NewPipe makes a pipe that understands at most parallel messages at once, and has
+// no more large ones (over 1 MiB) than that under way, so that a burst of them can't
+// exhaust memory. Small ones that wait for a commit hold up nobody: the more wait,
+// the more share it.
 func NewPipe(parallel int) *Pipe {
 	return &Pipe{slots: make(chan struct{}, max(parallel, 1))}
 }
@@ -99,11 +101,12 @@ func (p *Pipe) Take(ctx context.Context, env ticket.Envelope, raw []byte) (ticke
 	log.Info("received", ticket.LogAccount, env.Account, ticket.LogMailbox, env.Mailbox, ticket.LogUID, env.UID,
 		ticket.LogRemote, env.Remote, ticket.LogSize, len(raw))
 
-	select {
-	case p.slots <- struct{}{}:
-		defer func() { <-p.slots }()
-	case <-ctx.Done():
-		return ticket.Outcome{}, ctx.Err()
+	large := len(raw) > freeMessage
+	if large {
+		if err := p.enter(ctx); err != nil {
+			return ticket.Outcome{}, err
+		}
+		defer p.leave()
 	}
 	type archived struct {
 		ref ticket.ArchiveRef
@@ -118,7 +121,16 @@ func (p *Pipe) Take(ctx context.Context, env ticket.Envelope, raw []byte) (ticke
 	if p.Reading != nil {
 		opt = p.Reading()
 	}
+	if !large {
+		if err := p.enter(ctx); err != nil {
+			<-done // raw is in use until then
+			return ticket.Outcome{}, err
+		}
+	}
 	m := Understand(raw, opt)
+	if !large {
+		p.leave()
+	}
 	m.ID, m.Envelope, m.SHA256, m.Size = id, env, sha256.Sum256(raw), int64(len(raw))
 	a := <-done
 	if a.err != nil {
@@ -139,6 +151,18 @@ func (p *Pipe) Take(ctx context.Context, env ticket.Envelope, raw []byte) (ticke
 	}
 	return out, nil
 }
+
+// enter waits for a slot.
+func (p *Pipe) enter(ctx context.Context) error {
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *Pipe) leave() { <-p.slots }
 
 // correlationID is short enough to type and unique enough for a log.
 func correlationID() string {

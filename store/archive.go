@@ -42,6 +42,7 @@ type archive struct {
 	dir     string
 	now     func() time.Time
 	commits *committer
+	filling bool // nothing is synced before close
 
 	mu     sync.Mutex
 	closed bool
@@ -120,6 +121,7 @@ func (a *archive) openWriter(name string) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.NoSync = a.filling
 	return &segment{name: name, db: db}, nil
 }
 
@@ -225,6 +227,9 @@ func (a *archive) close() error {
 	a.mu.Unlock()
 	var errs []error
 	for _, s := range open {
+		if a.filling && !s.readOnly {
+			errs = append(errs, s.db.Sync())
+		}
 		errs = append(errs, s.db.Close())
 	}
 	return errors.Join(errs...)

@@ -46,7 +46,7 @@ func derive(src *Tx, out *bulk, bad badRow) error {
 			return err
 		}
 	}
-	for _, step := range []func() error{d.tickets, d.people, d.messages, d.outbox, d.kept, d.ledger, d.journal, d.automatic, d.footers} {
+	for _, step := range []func() error{d.tickets, d.people, d.messages, d.outbox, d.kept, d.ledger, d.journal, d.automatic, d.footers, d.words} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -184,6 +184,10 @@ func (d *deriver) automatic() error {
 		}
 	}
 	return nil
+}
+
+func (d *deriver) words() error {
+	return deriveWords(d.src, d.out.view, func(k, v []byte) error { return d.out.put(bucketWords, k, v) })
 }
 
 func (d *deriver) footers() error {

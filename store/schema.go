@@ -23,6 +23,9 @@ const (
 	bucketTicketDue      = "ticket_due"       // time number → id
 	bucketEntries        = "entries"          // ticket seq → Entry
 
+	bucketWords      = "words"       // block of ticket numbers, word → which of them
+	bucketWordsNoted = "words_noted" // number, entry → words that are not in their places yet
+
 	bucketPeople        = "people"         // id → Person
 	bucketPersonAddress = "person_address" // hash of the registered address → id
 	bucketPersonAlso    = "person_also"    // hash of a further address → id
@@ -63,6 +66,7 @@ var buckets = []string{
 	bucketMeta, bucketCounts,
 	bucketTickets, bucketTicketNumber, bucketTicketStatus, bucketTicketTopic, bucketTicketAssignee,
 	bucketTicketAsker, bucketTicketDue, bucketEntries,
+	bucketWords, bucketWordsNoted,
 	bucketPeople, bucketPersonAddress, bucketPersonAlso, bucketQuestions,
 	bucketMessages, bucketMessageTransport, bucketMessageIdentity, bucketMessageVariant, bucketMessageIDs,
 	bucketOutbox, bucketOutboxChunks, bucketOutboxID, bucketOutboxState, bucketOutboxDue, bucketOutboxFinished,
@@ -90,6 +94,7 @@ var counted = []string{bucketPeople, bucketMessages, bucketOutbox, bucketQuarant
 var derived = []string{
 	bucketCounts,
 	bucketTicketNumber, bucketTicketStatus, bucketTicketTopic, bucketTicketAssignee, bucketTicketAsker, bucketTicketDue,
+	bucketWords, bucketWordsNoted,
 	bucketPersonAddress, bucketPersonAlso,
 	bucketMessageTransport, bucketMessageIdentity, bucketMessageVariant, bucketMessageIDs,
 	bucketOutboxID, bucketOutboxState, bucketOutboxDue, bucketOutboxFinished,
@@ -105,6 +110,7 @@ var migrations = []migration{
 	addBuckets("person_also", "questions"),
 	addBuckets("footers"),
 	addBuckets("turns"),
+	addWords,
 }
 
 // addBuckets makes buckets that earlier versions did not have.

@@ -44,6 +44,9 @@ type Options struct {
 	Random    io.Reader        // keys and salt; nil: crypto/rand.Reader
 	Log       *slog.Logger     // nil: nothing is logged
 	DiskFloor int64            // free octets below which nothing is archived; 0: none
+	// Filling is for filling a store that can be filled again: nothing is synced
+	// before Close, and what a crash leaves then is to be thrown away.
+	Filling bool
 }
 
 // Store is an open data folder. It is safe for concurrent use.
@@ -63,6 +66,7 @@ type Store struct {
 	giveWay   time.Duration // how long a snapshot may hold up a commit
 	closeOnce sync.Once
 	closeErr  error
+	filling   bool
 }
 
 // Open opens the data folder, and makes it (mode 0700, files 0600) when it is
@@ -80,7 +84,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{dir: dir, now: o.Now, log: o.Log, closing: make(chan struct{}), giveWay: snapshotYield}
+	s := &Store{dir: dir, now: o.Now, log: o.Log, closing: make(chan struct{}), giveWay: snapshotYield, filling: o.Filling}
 	s.failure = failure{closed: make(chan struct{}), log: o.Log}
 	s.disk = disk{dir: dir, floor: o.DiskFloor, now: o.Now, log: o.Log}
 	if err := s.open(o.Random); err != nil {
@@ -139,10 +143,12 @@ func (s *Store) open(random io.Reader) (err error) {
 	if err := migrate(s.db, path, migrations); err != nil {
 		return err
 	}
+	s.db.NoSync = s.filling
 	if _, err := s.Keyring(); err != nil {
 		return corrupt(path, err)
 	}
 	s.archive = newArchive(archiveDir, s.now)
+	s.archive.filling = s.filling
 	s.orphans = s.archive.orphans()
 	return nil
 }
@@ -156,6 +162,10 @@ func (s *Store) release() error {
 		errs = append(errs, s.archive.close())
 	}
 	if s.db != nil {
+		s.db.NoSync = false
+		if s.filling {
+			errs = append(errs, s.db.Sync())
+		}
 		clean := s.state != nil && s.failure.err() == nil && s.disk.refused() == nil
 		errs = append(errs, closeState(s.db, clean))
 	}

@@ -58,22 +58,34 @@ func (tx *Tx) putTicket(t *ticket.Ticket) error {
 	var counted string
 	old, err := tx.Ticket(t.ID)
 	switch {
+	case errors.Is(err, ErrNotFound):
+		old = nil
 	case err == nil:
 		if old.Revision != t.Revision {
 			return fmt.Errorf("%w: revision %d, and %d is stored", ErrStale, t.Revision, old.Revision)
 		}
 		revision, before, counted = old.Revision, ticketIndex(old), ticketCounter(old.Status)
-	case !errors.Is(err, ErrNotFound):
+	default:
 		return err
 	}
 	t.Revision = revision + 1
+	reworded := old != nil && (old.Subject != t.Subject || old.Requester != t.Requester || old.Deleted.IsZero() != t.Deleted.IsZero())
 	if err := tx.save(bucketTickets, t.ID[:], t); err != nil {
 		return err
 	}
 	if err := tx.reindex(before, ticketIndex(t)); err != nil {
 		return err
 	}
-	return tx.recount(counted, ticketCounter(t.Status))
+	if err := tx.recount(counted, ticketCounter(t.Status)); err != nil {
+		return err
+	}
+	switch {
+	case reworded:
+		return tx.rewords(t)
+	case old == nil && t.Deleted.IsZero():
+		return tx.noteWords(t.Number, 0, wordsOfTicket(tx, t))
+	}
+	return nil
 }
 
 func ticketCounter(s ticket.Status) string { return "tickets/" + string(s) }
@@ -112,19 +124,26 @@ type TicketFilter struct {
 	Topic     string
 	Assignee  string
 	Requester ticket.PersonID
+	// Text is words that stand in the ticket's subject or thread, or in its
+	// requester's name or address, all of them, each as it is or begun, without
+	// regard to case and accents.
+	Text string
 }
 
 // Tickets lists tickets that match, the newest first. Its cost depends on what
 // the rarest of the wanted values matches, and not on how many tickets there are.
 func (tx *Tx) Tickets(f TicketFilter, limit int) ([]*ticket.Ticket, error) {
 	var found []*ticket.Ticket
-	walks := tx.walks(f)
+	walks, any := tx.walks(f)
+	if !any {
+		return nil, nil
+	}
 	for at := uint64(math.MaxUint64); !full(len(found), limit); at-- {
 		n, id, ok := common(walks, at)
 		if !ok {
 			break
 		}
-		t, err := tx.Ticket(id)
+		t, err := tx.numbered(n, id)
 		if err != nil {
 			return nil, fmt.Errorf("listing tickets: %w", err)
 		}
@@ -134,9 +153,9 @@ func (tx *Tx) Tickets(f TicketFilter, limit int) ([]*ticket.Ticket, error) {
 	return found, nil
 }
 
-// walks are the indexes that a filter goes through.
-func (tx *Tx) walks(f TicketFilter) []*walk {
-	walks := []*walk{tx.walk(bucketTicketNumber, "")}
+// walks are the indexes that a filter goes through; false: nothing can match.
+func (tx *Tx) walks(f TicketFilter) ([]walker, bool) {
+	walks := []walker{tx.walk(bucketTicketNumber, "")}
 	if f.Status != "" {
 		walks = append(walks, tx.walk(bucketTicketStatus, textKey(string(f.Status))))
 	}
@@ -149,10 +168,25 @@ func (tx *Tx) walks(f TicketFilter) []*walk {
 	if f.Requester != 0 {
 		walks = append(walks, tx.walk(bucketTicketAsker, personKey(f.Requester)))
 	}
+	if f.Text != "" {
+		searched, ok := tx.wordWalks(f.Text)
+		if !ok {
+			return nil, false
+		}
+		walks = append(walks, searched...)
+	}
 	if len(walks) > 1 {
 		walks = walks[1:]
 	}
-	return walks
+	return walks, true
+}
+
+// numbered returns a ticket by its id, or by its number when that is zero.
+func (tx *Tx) numbered(n uint64, id ticket.ID) (*ticket.Ticket, error) {
+	if id.IsZero() {
+		return tx.TicketByNumber(ticket.Number(n))
+	}
+	return tx.Ticket(id)
 }
 
 // Assignees lists the agents who have or had tickets that are still theirs, each
@@ -191,7 +225,7 @@ func (w *walk) upTo(n uint64) (uint64, ticket.ID, bool) {
 
 // common returns the highest number not above n that all walks have: each in
 // turn leaps down to where the others are.
-func common(walks []*walk, n uint64) (uint64, ticket.ID, bool) {
+func common(walks []walker, n uint64) (uint64, ticket.ID, bool) {
 	for agreed := 0; ; {
 		for _, w := range walks {
 			m, id, ok := w.upTo(n)
@@ -238,6 +272,11 @@ func (tx *Tx) AddEntry(t *ticket.Ticket, e *ticket.Entry) error {
 	e.Ticket, e.Seq = t.ID, t.Entries
 	if err := tx.save(bucketEntries, entryKey(t.ID, e.Seq), e); err != nil {
 		return fmt.Errorf("adding entry %d to ticket %s: %w", e.Seq, t.Number.Tag(), err)
+	}
+	if t.Deleted.IsZero() {
+		if err := tx.noteWords(t.Number, e.Seq, wordsOfEntry(e)); err != nil {
+			return err
+		}
 	}
 	return tx.count(countEntries, 1)
 }

@@ -21,7 +21,10 @@ func (tx *Tx) PutTurn(team, agent string) error {
 // depends on what the rarest of the wanted values matches.
 func (tx *Tx) CountTickets(f TicketFilter) int {
 	n := 0
-	walks := tx.walks(f)
+	walks, any := tx.walks(f)
+	if !any {
+		return 0
+	}
 	for at := uint64(math.MaxUint64); ; at-- {
 		found, _, ok := common(walks, at)
 		if !ok {

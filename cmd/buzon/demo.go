@@ -19,6 +19,9 @@ import (
 type demoCmd struct {
 	Data string `help:"Keep the state in this folder; without it, it is gone at the end." placeholder:"DIR" type:"path"`
 	Once bool   `help:"End after the story."`
+
+	Tickets int    `help:"No story: fill the folder of --data with so many tickets, as they come of mail, for trying out at scale." placeholder:"N"`
+	Config  string `help:"With --tickets: fill it for this configuration instead of the example's." placeholder:"FILE" type:"path"`
 }
 
 // People of the demo. Everyone's password is the same.
@@ -33,6 +36,9 @@ const (
 // Run starts the desk on the embedded example configuration beside a post office
 // in memory, and plays the story.
 func (c *demoCmd) Run(e *env) error {
+	if c.Tickets > 0 {
+		return c.fill(e)
+	}
 	table, err := routing.Parse("config.example.toml", buzon.ExampleConfig)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ type ticketListCmd struct {
 	Topic     string `help:"Only of this topic."`
 	Assignee  string `help:"Only of this agent."`
 	Requester string `help:"Only of this address."`
+	Search    string `help:"Only with all of these words in subject, thread, or requester's name and address; the beginning of a word will do." placeholder:"WORDS"`
 	Limit     int    `help:"At most so many." default:"100"`
 	JSON      bool   `name:"json" help:"As JSON."`
 }
@@ -27,7 +28,7 @@ type ticketListCmd struct {
 func (c *ticketListCmd) Run(e *env) error {
 	var list []control.Ticket
 	err := c.call(e, "ticket list", control.Which{
-		Status: ticket.Status(c.Status), Topic: c.Topic, Assignee: c.Assignee, Requester: c.Requester, Limit: c.Limit,
+		Status: ticket.Status(c.Status), Topic: c.Topic, Assignee: c.Assignee, Requester: c.Requester, Search: c.Search, Limit: c.Limit,
 	}, &list)
 	if err != nil {
 		return err

@@ -56,9 +56,9 @@ var rooms = map[string]room{
 	"torture": {rooms: []string{"ticket", "store", "control", "internal"}, libraries: []string{"mail", "state"}},
 }
 
-// demo is the only part of the program that may use the helpers of tests: they
-// play the world outside.
-const demo = "cmd/buzon"
+// worlds are the only commands that may use the helpers of tests: the demo and the
+// load generator play the world outside.
+var worlds = []string{"cmd/buzon", "cmd/buzonload"}
 
 // roomOf returns the room that a package of the module belongs to.
 func roomOf(importPath string) string {
@@ -81,8 +81,8 @@ func forbidden(folder, path string) string {
 		if !slices.Contains(rules.rooms, to) {
 			return "imports between rooms point down only"
 		}
-		if to == "internal" && from == "cmd" && folder != demo {
-			return "only the demo may use helpers of tests"
+		if to == "internal" && from == "cmd" && !slices.Contains(worlds, folder) {
+			return "only the demo and the load generator may use helpers of tests"
 		}
 		return ""
 	}
@@ -175,6 +175,7 @@ func TestForbiddenImports(t *testing.T) {
 		{"desk", "go.etcd.io/bbolt", false},
 		{"desk", "buzon/internal/stream", false},
 		{"cmd/buzon", "buzon/internal/postoffice", true},
+		{"cmd/buzonload", "buzon/internal/load", true},
 		{"cmd/other", "buzon/internal/postoffice", false},
 		{"internal/postoffice", "buzon/desk", false},
 		{"", "embed", true},

@@ -58,6 +58,8 @@ type Options struct {
 	Domain string
 	// Requesters is how many people write; default 200.
 	Requesters int
+	// Bare leaves out attachments.
+	Bare bool
 	// Start is the date of the first message; default a fixed day. The others
 	// follow a minute apart.
 	Start time.Time
@@ -120,6 +122,27 @@ func (s *Stream) Next() *Message {
 	return m
 }
 
+// Plain makes a plain request of so many octets in all, or a little more when that
+// is too few for one.
+func (s *Stream) Plain(size int) *Message {
+	s.n++
+	who, to := s.someone(), pick(s, s.Topics)
+	m := &Message{N: s.n, Kind: Request, Form: "plain", From: who.addr, To: to, MessageID: s.newID("mail." + s.Domain)}
+	h := s.header(who, person{"", to}, pick(s, subjects)+", "+pick(s, courses), m.MessageID)
+	m.Text = s.paragraphs(1)
+	make := func() []byte {
+		return assemble(h, entity{"Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n", crlf(m.Text)})
+	}
+	for m.Raw = make(); len(m.Raw) < size; m.Raw = make() {
+		next := pick(s, sentences)
+		m.Text += "\n" + next[:min(len(next), max(1, size-len(m.Raw)-2))]
+	}
+	m.Text = strings.ToValidUTF8(m.Text, "?")
+	m.Raw = make()
+	s.requests = append(s.requests, &request{who: who, to: to, messageID: m.MessageID})
+	return m
+}
+
 // date of the present message.
 func (s *Stream) date() time.Time { return s.Start.Add(time.Duration(s.n-1) * time.Minute) }
 
@@ -159,7 +182,7 @@ func (s *Stream) request(m *Message) {
 	if m.Form == "html" {
 		body = s.alternative(signed, "<div>"+htmlText(signed)+"</div>")
 	}
-	if s.rng.IntN(5) == 0 {
+	if s.rng.IntN(5) == 0 && !s.Bare {
 		m.Attached = (30 + s.rng.IntN(271)) << 10
 		body = s.mixed(body, s.attachment(m.Attached))
 	}

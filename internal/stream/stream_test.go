@@ -127,3 +127,16 @@ func TestRepliesGoWhereTheConfirmationSays(t *testing.T) {
 		t.Error("no reply among 300 messages")
 	}
 }
+
+func TestPlainHasItsSize(t *testing.T) {
+	s := New(1, Options{})
+	for _, size := range []int{1200, 4096, 20_000} {
+		m := s.Plain(size)
+		if d := len(m.Raw) - size; d < 0 || d > 8 {
+			t.Errorf("%d octets, want %d", len(m.Raw), size)
+		}
+		if !strings.Contains(string(m.Raw), crlf(m.Text)) {
+			t.Error("the text is not in the message")
+		}
+	}
+}
