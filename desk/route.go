@@ -22,7 +22,7 @@ func (p *planner) match(who *ticket.Person, t *ticket.Ticket) (routing.Decision,
 		staff.requester = who.ID
 	}
 	if t != nil {
-		in.Reply, in.Facts.Fields = p.topicOf(t), t.Fields
+		in.Reply, in.Facts.Fields = p.topicOf(t), func(*routing.Topic) map[string]string { return t.Fields }
 		staff.requester = t.Requester
 	}
 	d := p.setting.Table.Match(in)
@@ -43,6 +43,9 @@ func (p *planner) matchNew(from opening) (routing.Decision, error) {
 	theirs := *p.m
 	theirs.From, theirs.Subject, theirs.Text = from.from, from.subject, from.text
 	in.Facts.Message, in.Staff = &theirs, staff
+	in.Facts.Fields = func(topic *routing.Topic) map[string]string {
+		return topic.Form.Guess(from.text, ticket.Domain(from.from.Addr))
+	}
 	if who != nil {
 		in.Facts.Groups, staff.requester = who.Labels, who.ID
 	}
@@ -55,7 +58,9 @@ func (p *planner) matchNew(from opening) (routing.Decision, error) {
 func (p *planner) input() routing.Input {
 	return routing.Input{
 		Account: p.m.Envelope.Account, Group: p.m.Group, Targets: p.m.TargetAddresses(),
-		Facts: routing.Facts{Message: p.m, Header: p.header, At: p.now},
+		Facts: routing.Facts{Message: p.m, Header: p.header, At: p.now, Fields: func(topic *routing.Topic) map[string]string {
+			return topic.Form.Guess(p.m.Text, ticket.Domain(p.m.From.Addr))
+		}},
 	}
 }
 

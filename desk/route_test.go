@@ -391,3 +391,27 @@ func TestMovedIsNotReferredBack(t *testing.T) {
 		t.Errorf("%d mails", before)
 	}
 }
+
+// Rules see what a form reads in a new mail, and what it infers from the domain, under
+// any spelling of the field's name.
+func TestRulesSeeForms(t *testing.T) {
+	o := ruledOffice(t, `[[form]]
+id = "quien"
+[[form.field]]
+id = "rol"
+name = "Rol"
+name_en = "Role"
+by_domain = [["profesores.example", "Docente"]]
+`+rule("field 'Role' is 'docente'", "priority = \"high\""), "reply_within = \"1d\"", "reply_within = \"1d\"\nform = \"quien\"")
+	for text, want := range map[string]ticket.Priority{"Rol: Docente\n\nNo abre.": ticket.PriorityHigh, "Rol: Estudiante\n\nNo abre.": ticket.PriorityNormal} {
+		out := o.send(asking("S", text))
+		if tk, _ := o.ticket(out.Number); tk.Priority != want {
+			t.Errorf("%q: %q", text, tk.Priority)
+		}
+	}
+	l := asking("S", "No abre el aula.")
+	l.from = "x@profesores.example"
+	if tk, _ := o.ticket(o.send(l).Number); tk.Priority != ticket.PriorityHigh {
+		t.Error("what the domain says is not seen")
+	}
+}

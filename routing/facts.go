@@ -15,9 +15,11 @@ type Facts struct {
 	// Header returns the values of the header fields of a name, topmost first; nil:
 	// there are none. It is asked only when a rule wants to know.
 	Header func(name string) []string
-	Fields map[string]string // of the form, by folded name
-	Groups []string          // labels of the person who wrote it
-	At     time.Time         // when it came
+	// Fields returns the values of the form of a topic, or those of the ticket, by
+	// id; nil: there are none. It is asked only when a rule wants to know.
+	Fields func(topic *Topic) map[string]string
+	Groups []string  // labels of the person who wrote it
+	At     time.Time // when it came
 	// Blocked: an agent has said that the person's mail is junk.
 	Blocked bool
 }
@@ -182,7 +184,16 @@ func (r *reading) measure(f *factField) int64 {
 func (r *reading) readNamed(t *test) []value {
 	var values []value
 	if t.field.name == "field" {
-		if v, ok := r.in.Facts.Fields[foldLabel(t.name)]; ok {
+		if r.in.Facts.Fields == nil {
+			return nil
+		}
+		id := foldLabel(t.name)
+		if r.topic != nil {
+			if f := r.topic.Form.Field(t.name); f != nil {
+				id = f.ID
+			}
+		}
+		if v := r.in.Facts.Fields(r.topic)[id]; v != "" {
 			values = append(values, newValue(v))
 		}
 		return values
@@ -323,8 +334,11 @@ func (t *test) met(r *reading) string {
 		}
 	}
 	values := r.valuesOf(t)
-	if len(values) == 0 {
+	switch {
+	case len(values) == 0:
 		return "there is none"
+	case t.field.name == "field":
+		return "it says something else" // which may be sensitive
 	}
 	var shown []string
 	for i, v := range values {

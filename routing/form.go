@@ -169,6 +169,21 @@ func (f *Form) Field(label string) *FormField {
 	return f.labels[labelKey(label)]
 }
 
+// Guess is what a form says of a new request: what stands in its text, and what the
+// sender's domain implies. It never returns nil, also of no form.
+func (f *Form) Guess(text, domain string) map[string]string {
+	if f == nil {
+		return map[string]string{}
+	}
+	values := f.Read(text)
+	for _, field := range f.Fields {
+		if values[field.ID] == "" {
+			values[field.ID] = field.Infer(domain)
+		}
+	}
+	return values
+}
+
 // Read returns the values, by field, that stand in a text as labelled lines. A
 // field that stands there twice has its first value that is one.
 func (f *Form) Read(text string) map[string]string {

@@ -113,6 +113,9 @@ func (s *source) inside(path string, n int) int {
 func (c *checker) actions(path string, r *RuleConfig) {
 	key := func(k string) string { return childPath(path, k) }
 	c.refers(key("topic"), r.Topic, "topic", c.topics)
+	if r.SLA != "" {
+		c.refers(key("sla"), r.SLA, "sla", c.slas)
+	}
 	if r.Assign != "nobody" && c.set(key("assign")) && !c.agents[r.Assign] && !c.teams[r.Assign] && !c.unsure["agent"] && !c.unsure["team"] {
 		known := append(slices.Collect(maps.Keys(c.agents)), slices.Collect(maps.Keys(c.teams))...)
 		c.rejectf(key("assign"), suggest(r.Assign, "agents and teams", append(known, "nobody")), "there is no agent or team %q", r.Assign)

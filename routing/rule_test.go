@@ -26,7 +26,7 @@ func sample() *ticket.Message {
 
 func facts() Facts {
 	return Facts{
-		Message: sample(), Fields: map[string]string{"facultad": "Ingeniería"}, Groups: []string{"becarios", "monitores"},
+		Message: sample(), Fields: func(*Topic) map[string]string { return map[string]string{"facultad": "Ingeniería"} }, Groups: []string{"becarios", "monitores"},
 		At: time.Date(2026, 12, 16, 23, 30, 0, 0, time.UTC), // 18:30 on a Wednesday in Bogotá
 		Header: func(name string) []string {
 			if strings.EqualFold(name, "x-origin") {

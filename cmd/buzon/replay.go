@@ -130,8 +130,9 @@ func replayOne(e *env, caller control.Caller, a *control.Archived, old, table *r
 			seen[key] = true
 		}
 		in := inputOf(m, raw, a.At)
-		in.Account, in.Facts.Fields, in.Facts.Groups, in.Facts.Blocked = a.Envelope.Account, a.Fields, a.Groups, a.Blocked
+		in.Account, in.Facts.Groups, in.Facts.Blocked = a.Envelope.Account, a.Groups, a.Blocked
 		if a.Outcome == ticket.EventReplied {
+			in.Facts.Fields = func(*routing.Topic) map[string]string { return a.Fields }
 			if in.Reply = t.Topic(a.Topic); in.Reply == nil {
 				in.Reply = t.CatchAll()
 			}

@@ -93,7 +93,11 @@ func (c *routeCmd) Run(e *env) error {
 // inputOf is what a message says to a table.
 func inputOf(m *ticket.Message, raw []byte, at time.Time) routing.Input {
 	return routing.Input{Group: m.Group, Targets: m.TargetAddresses(), Facts: routing.Facts{
-		Message: m, At: at, Header: func(name string) []string { return mailpipe.HeaderValues(raw, name) },
+		Message: m, At: at,
+		Fields: func(topic *routing.Topic) map[string]string {
+			return topic.Form.Guess(m.Text, ticket.Domain(m.From.Addr))
+		},
+		Header: func(name string) []string { return mailpipe.HeaderValues(raw, name) },
 	}}
 }
 
