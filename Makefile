@@ -6,6 +6,8 @@ GO       ?= go
 FUZZTIME ?= 20s
 MSGS     ?= 1000
 RATE     ?= 10
+BENCH    ?= .
+COUNT    ?= 1
 # The race detector needs a C compiler.
 RACE     ?= $(if $(shell command -v gcc),-race)
 UNIT      = $(shell $(GO) list ./... | grep -v -e /e2e -e /torture)
@@ -44,8 +46,12 @@ fuzz:
 		done; \
 	done
 
+# Benchmarks of every stage and of the whole pipe, as benchstat reads them, e.g.
+# make bench BENCH='Pipe|Stage|Index|Drain' COUNT=6. Everything that is said to be
+# synced is, in TMPDIR: let that be a disk. Profiles are by go test's own flags, for
+# one package: go test -run '^$$' -bench Pipe/whole -cpuprofile cpu.prof ./cmd/buzon
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem $(UNIT)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(UNIT)
 
 # MSGS messages by SMTP at RATE a second and as many by IMAP, with the real
 # servers; prints what became of them, how long it took, and the memory.

@@ -44,7 +44,8 @@ func TestRebuild(t *testing.T) {
 	if _, err := os.Stat(kept); err != nil {
 		t.Error(err)
 	}
-	if err := sameRows(original, path, func(string) bool { return true }); err != nil {
+	// What words were noted is in its place now; verifying sees that it is the same.
+	if err := sameRows(original, path, func(name string) bool { return name != bucketWords && name != bucketWordsNoted }); err != nil {
 		t.Error(err)
 	}
 	if r := verified(t, dir); !r.Clean() {

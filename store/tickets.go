@@ -134,10 +134,7 @@ type TicketFilter struct {
 // the rarest of the wanted values matches, and not on how many tickets there are.
 func (tx *Tx) Tickets(f TicketFilter, limit int) ([]*ticket.Ticket, error) {
 	var found []*ticket.Ticket
-	walks, any := tx.walks(f)
-	if !any {
-		return nil, nil
-	}
+	walks := tx.walks(f)
 	for at := uint64(math.MaxUint64); !full(len(found), limit); at-- {
 		n, id, ok := common(walks, at)
 		if !ok {
@@ -153,8 +150,8 @@ func (tx *Tx) Tickets(f TicketFilter, limit int) ([]*ticket.Ticket, error) {
 	return found, nil
 }
 
-// walks are the indexes that a filter goes through; false: nothing can match.
-func (tx *Tx) walks(f TicketFilter) ([]walker, bool) {
+// walks are the indexes that a filter goes through; none when nothing can match.
+func (tx *Tx) walks(f TicketFilter) []walker {
 	walks := []walker{tx.walk(bucketTicketNumber, "")}
 	if f.Status != "" {
 		walks = append(walks, tx.walk(bucketTicketStatus, textKey(string(f.Status))))
@@ -171,14 +168,14 @@ func (tx *Tx) walks(f TicketFilter) ([]walker, bool) {
 	if f.Text != "" {
 		searched, ok := tx.wordWalks(f.Text)
 		if !ok {
-			return nil, false
+			return nil
 		}
 		walks = append(walks, searched...)
 	}
 	if len(walks) > 1 {
 		walks = walks[1:]
 	}
-	return walks, true
+	return walks
 }
 
 // numbered returns a ticket by its id, or by its number when that is zero.
@@ -226,7 +223,7 @@ func (w *walk) upTo(n uint64) (uint64, ticket.ID, bool) {
 // common returns the highest number not above n that all walks have: each in
 // turn leaps down to where the others are.
 func common(walks []walker, n uint64) (uint64, ticket.ID, bool) {
-	for agreed := 0; ; {
+	for agreed := 0; len(walks) > 0; {
 		for _, w := range walks {
 			m, id, ok := w.upTo(n)
 			if !ok {
@@ -240,6 +237,7 @@ func common(walks []walker, n uint64) (uint64, ticket.ID, bool) {
 			}
 		}
 	}
+	return 0, ticket.ID{}, false
 }
 
 // DueTickets lists tickets whose RemindAt is not after before, the longest overdue

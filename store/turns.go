@@ -21,10 +21,7 @@ func (tx *Tx) PutTurn(team, agent string) error {
 // depends on what the rarest of the wanted values matches.
 func (tx *Tx) CountTickets(f TicketFilter) int {
 	n := 0
-	walks, any := tx.walks(f)
-	if !any {
-		return 0
-	}
+	walks := tx.walks(f)
 	for at := uint64(math.MaxUint64); ; at-- {
 		found, _, ok := common(walks, at)
 		if !ok {
