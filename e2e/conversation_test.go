@@ -160,7 +160,7 @@ func TestConversationFromRequestToClose(t *testing.T) {
 
 	d.Settle()
 	count(t, w, world.Maria, 3)
-	count(t, w, world.Ana, 2)
+	count(t, w, world.Ana, 3) // the notification, the update, what her commands did
 	if n := len(d.Tickets()); n != 1 {
 		t.Errorf("%d tickets, want 1", n)
 	}
