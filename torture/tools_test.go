@@ -159,13 +159,18 @@ func crashedTool(r *rig, tool string, plans ...string) {
 
 // nextSchema gives the program a format of its own of the state, in which each
 // ticket's row is there twice.
-var nextSchema = mutation{{"store/schema.go", "var migrations []migration", `var migrations = []migration{func(tx *bbolt.Tx) error {
-	twice, err := tx.CreateBucket([]byte("tickets_twice"))
-	if err != nil {
-		return err
-	}
-	return tx.Bucket([]byte(bucketTickets)).ForEach(twice.Put)
-}}`}}
+var nextSchema = mutation{{"store/schema.go", "	addWords,\n}", `	addWords,
+	func(tx *bbolt.Tx) error {
+		twice, err := tx.CreateBucket([]byte("tickets_twice"))
+		if err != nil {
+			return err
+		}
+		return tx.Bucket([]byte(bucketTickets)).ForEach(twice.Put)
+	},
+}`}}
+
+// nextVersion is one more than the store's own schema version has.
+const nextVersion = 6
 
 // Crash point 23: a state of an older format is brought to the next one whole or
 // not at all, and what is not brought there still serves the version that wrote
@@ -175,7 +180,7 @@ func TestCrashedMigration(t *testing.T) {
 	r := newRig(t, program(t), settings{})
 	crashedMigration(r, built(t, "next-schema", nextSchema),
 		"migrateHalfway", "migrateHalfway>beforeSyncDataPages", "migrateHalfway>beforeWriteMetaError", "migrateHalfway>beforeSyncMetaPage")
-	backToFirstSchema(t, r.data)
+	backToPresentSchema(t, r.data)
 	r.oracle().verdict(t, r.data)
 }
 
@@ -222,7 +227,7 @@ func migrated(t testing.TB, dir string) (yes bool) {
 	}
 	defer db.Close()
 	err = db.View(func(tx *bbolt.Tx) error {
-		yes = binary.BigEndian.Uint64(tx.Bucket([]byte("meta")).Get([]byte("version"))) == 2
+		yes = binary.BigEndian.Uint64(tx.Bucket([]byte("meta")).Get([]byte("version"))) == nextVersion
 		twice := tx.Bucket([]byte("tickets_twice"))
 		if yes != (twice != nil) {
 			t.Fatalf("migration: the version says %v, the rows %v", yes, twice != nil)
@@ -235,8 +240,8 @@ func migrated(t testing.TB, dir string) (yes bool) {
 	return yes
 }
 
-// backToFirstSchema takes the next format off again, for the oracle.
-func backToFirstSchema(t testing.TB, dir string) {
+// backToPresentSchema takes the next format off again, for the oracle.
+func backToPresentSchema(t testing.TB, dir string) {
 	t.Helper()
 	db, err := bbolt.Open(filepath.Join(dir, "state.db"), 0o600, &bbolt.Options{Timeout: patience})
 	if err != nil {
@@ -245,7 +250,7 @@ func backToFirstSchema(t testing.TB, dir string) {
 	defer db.Close()
 	err = db.Update(func(tx *bbolt.Tx) error {
 		return errors.Join(tx.DeleteBucket([]byte("tickets_twice")),
-			tx.Bucket([]byte("meta")).Put([]byte("version"), binary.BigEndian.AppendUint64(nil, 1)))
+			tx.Bucket([]byte("meta")).Put([]byte("version"), binary.BigEndian.AppendUint64(nil, nextVersion-1)))
 	})
 	if err != nil {
 		t.Fatal(err)
