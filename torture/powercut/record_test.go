@@ -51,6 +51,7 @@ port = %s
 tls = "plain"
 username = %q
 password_file = "password"
+poll = "10s"
 after = "move"
 move_to = "Procesados"
 [[topic]]
