@@ -58,7 +58,7 @@ var actions = map[string]func(*orders, ticket.Command) error{
 }
 
 func (o *orders) sendAsIs(ticket.Command) error {
-	o.asIs, o.inside = true, false
+	o.inside = false
 	return nil
 }
 
@@ -259,7 +259,6 @@ func (o *orders) canned(c ticket.Command) error {
 	}
 	text := o.fillCanned(found[0], requester.Address.Name, o.who.agent.Name, o.topic, lang)
 	o.text = strings.TrimSpace(text + "\n\n" + o.text)
-	o.asIs = true
 	return nil
 }
 

@@ -44,7 +44,7 @@ type orders struct {
 	text     string         // below the commands
 
 	inside  bool           // the text stays inside
-	asIs    bool           // the text is an answer whatever it looks like
+	given   bool           // a command has said who has the ticket
 	silent  bool           // the requester is not written to
 	status  ticket.Status  // where a command puts the ticket; empty: where an answer leaves it
 	changed bool           // a command has changed the ticket: it can be taken back
@@ -129,6 +129,9 @@ func (o *orders) carryOut(commands []ticket.Command) error {
 			return no
 		}
 	}
+	if c, ok := clash(commands); ok {
+		return o.no(c, "no.note")
+	}
 	for _, c := range commands {
 		verb := c.Verb()
 		act := actions[c.Name]
@@ -151,6 +154,21 @@ func (o *orders) carryOut(commands []ticket.Command) error {
 		o.event(ticket.Event{Kind: kind, Person: o.who.person.ID, Detail: c.Name})
 	}
 	return nil
+}
+
+// clash finds a command that would send to the requester what another one of the
+// same mail keeps inside.
+func clash(commands []ticket.Command) (sends ticket.Command, ok bool) {
+	notes := false
+	for _, c := range commands {
+		switch c.Name {
+		case ticket.CommandNote:
+			notes = true
+		case ticket.CommandAnswer, ticket.CommandCanned:
+			sends, ok = c, true
+		}
+	}
+	return sends, ok && notes
 }
 
 // argument says what a command needs behind it.
@@ -184,7 +202,7 @@ func (o *orders) speak(commands []ticket.Command) error {
 	case speaks && !o.silent:
 		o.change.outcome = o.outcome(ticket.EventAnswered, evidenceNames[o.evidence.by])
 		o.event(ticket.Event{Kind: ticket.EventAnswered, Person: o.who.person.ID})
-		if t.Assignee == "" && t.Team == "" || t.Assignee == "" && o.status == "" {
+		if t.Assignee == "" && !o.given {
 			t.Assignee = o.who.agent.ID // who answers first has it
 		}
 		o.tell = append(o.tell, o.tellSecondAnswer, o.tellAssignee)

@@ -261,6 +261,12 @@ func TestCommandsOfAgents(t *testing.T) {
 				r.t.Errorf("help offers what Ana may not do:\n%s", m.Text)
 			}
 		}},
+		{"/asignar todos\nLo verá el equipo.", "/assign todos\nLo verá el equipo.", func(r order) {
+			r.did("a cargo de Todos", answer, betoAt+" notification")
+			if r.ticket.Assignee != "" || r.ticket.Team != "todos" {
+				r.t.Errorf("%+v", r.ticket)
+			}
+		}},
 		{"/responder\ncerrar", "/answer\ncerrar", func(r order) {
 			r.did("se le envió", answer)
 			if got := r.only(r.mails, lauraAt); !strings.Contains(got.Text, "cerrar") {
@@ -309,6 +315,8 @@ func TestRefusedOrders(t *testing.T) {
 		"/para otra@x.example\nYa funciona.":     "correo nuevo",
 		"/estado\nYa funciona.":                  "/estado",
 		"/quitar nada\nYa funciona.":             "no la tiene",
+		"/nota secreto\n/responder\nYa f":        "no va con /nota",
+		"/plantilla turnitin\n/nota x\nYa f":     "no va con /nota",
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()

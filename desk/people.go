@@ -39,6 +39,7 @@ func (o *orders) assignTo(c ticket.Command) error {
 // kept, so that the ticket can go back to it.
 func (o *orders) give(to party) {
 	t := o.ticket
+	o.given = true
 	if to.team != nil {
 		t.Assignee, t.Team = "", to.team.ID
 	} else {
@@ -53,6 +54,7 @@ func (o *orders) give(to party) {
 // release gives the ticket back to its team, or to its topic's.
 func (o *orders) release(ticket.Command) error {
 	t := o.ticket
+	o.given = true
 	t.Assignee = ""
 	if o.setting.Table.Team(t.Team) == nil {
 		t.Team = ""
@@ -82,7 +84,7 @@ func (o *orders) transfer(c ticket.Command) error {
 		return o.no(c, "no.itself")
 	}
 	t := o.ticket
-	o.topic = topic
+	o.topic, o.given = topic, true
 	t.Topic, t.Assignee, t.Team = topic.ID, "", ""
 	switch {
 	case topic.Team != nil:

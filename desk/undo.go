@@ -61,12 +61,9 @@ func (o *orders) restore(c ticket.Command, b *ticket.Ticket) error {
 	t.SLA, t.AnswerClock, t.ResolveClock, t.AnswerDue, t.ResolveDue = b.SLA, b.AnswerClock, b.ResolveClock, b.AnswerDue, b.ResolveDue
 	t.Due, t.WarnAt, t.Reminded, t.RemindAt = b.Due, b.WarnAt, b.Reminded, b.RemindAt
 	t.DueFixed, t.Promised, t.Nudged = b.DueFixed, b.Promised, b.Nudged
-	for _, part := range t.Participants {
-		if part.Role == ticket.RoleCollaborator && b.Participant(part.Person) == nil {
-			t.Leave(part.Person)
-			break
-		}
-	}
+	t.Participants = slices.DeleteFunc(t.Participants, func(part ticket.Participant) bool {
+		return part.Role == ticket.RoleCollaborator && b.Participant(part.Person) == nil
+	})
 	for _, part := range b.Participants {
 		if part.Role == ticket.RoleCollaborator && t.Participant(part.Person) == nil {
 			t.Participants = append(t.Participants, part)

@@ -28,7 +28,7 @@ func TestUndo(t *testing.T) {
 		"/transferir posgrado":  "",
 		"/cerrar":               "",
 		"/cerrar\nYa funciona.": "ya había salido",
-		"/copiar tutor@otra.example\n/asunto Otro": "",
+		"/copiar tutor@otra.example, decana@otra.example\n/asunto Otro": "",
 		"/spam":                                      "",
 		"/campo facultad=Artes\n/referir beto":       "",
 		"/nota Llamar mañana\n/espera-usuario":       "",

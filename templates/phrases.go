@@ -86,6 +86,7 @@ var phrases = map[string]map[string]string{
 	"no.together":  {"es": "{1}: debe ir sola, sin otras órdenes ni texto", "en": "{1}: it stands alone, without other commands or text"},
 	"no.undo":      {"es": "{1}: no hay nada suyo que deshacer en esta solicitud", "en": "{1}: there is nothing of yours to take back in this request"},
 	"no.moved":     {"es": "{1}: desde entonces llegó algo más a la solicitud", "en": "{1}: something has come in since"},
+	"no.note":      {"es": "{1}: no va con /nota en el mismo correo", "en": "{1}: it does not go with /note in one mail"},
 	"no.empty":     {"es": "(el correo no dice nada)", "en": "(the mail says nothing)"},
 	"no.nothing":   {"es": "{1}: no hay texto que dejar", "en": "{1}: there is no text to keep"},
 	"no.lang":      {"es": "{1}: puede ser español o inglés", "en": "{1}: it may be Spanish or English"},
