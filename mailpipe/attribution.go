@@ -401,10 +401,14 @@ func sharedAt(l *line) int {
 		if at <= 0 || !hasTime(l.text[at:]) {
 			continue
 		}
-		if ruled := strings.TrimRight(l.text[:at], "-—_* "); ruled == "" {
+		own := strings.TrimRight(l.text[:at], "-—_* ")
+		if own == "" {
 			continue
-		} else if at-len(ruled) > 1 { // "text --- On …"
-			at = len(ruled)
+		}
+		// A ruler, as in "text --- On …" and "text.--- On …", is not the person's;
+		// one or two dashes at a word's end are.
+		if ruler, _, _ := strings.Cut(l.text[len(own):at+1], " "); ruler == "" || utf8.RuneCountInString(ruler) > 2 {
+			return len(own)
 		}
 		return at
 	}

@@ -93,6 +93,9 @@ func TestSharedLine(t *testing.T) {
 			t.Errorf("%q: reply %q, quoted %q", mark, c.reply, c.quoted)
 		}
 	}
+	if c := cutReply("A- El 3/3/2025 a las 10:12, s@desk.example escribió:\n> uno", replyHints{reply: true}); c.reply != "A-" {
+		t.Errorf("a dash at a word's end is the word's: reply %q, quoted %q", c.reply, c.quoted)
+	}
 }
 
 func TestInterleaved(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -120,12 +121,15 @@ func checkInvariants(t *testing.T, raw []byte, m *ticket.Message) {
 	}
 }
 
+// ruler is a line drawn in a text, which is nobody's word.
+var ruler = regexp.MustCompile(`[-—_*]{3,}`)
+
 // missingWord returns a word that is more often in text than in the parts
-// together; quote signs don't count.
+// together; quote signs and rulers don't count.
 func missingWord(text string, parts ...string) string {
 	count := make(map[string]int)
 	split := func(s string) []string {
-		return strings.FieldsFunc(s, func(r rune) bool {
+		return strings.FieldsFunc(ruler.ReplaceAllString(s, " "), func(r rune) bool {
 			return r <= ' ' || r == '>' || unicode.IsSpace(r)
 		})
 	}
