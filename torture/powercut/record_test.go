@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	gosync "sync"
@@ -51,7 +53,6 @@ port = %s
 tls = "plain"
 username = %q
 password_file = "password"
-poll = "10s"
 after = "move"
 move_to = "Procesados"
 [[topic]]
@@ -194,6 +195,23 @@ func (r *recorder) start(kill string) *run {
 	})
 	return u
 }
+
+// looking waits until the desk has had its first look at the mailbox: what lies
+// there before it stays there.
+func (r *recorder) looking() {
+	r.tb.Helper()
+	r.eventually("the desk to look at its mailbox", func() bool {
+		response, err := http.Get("http://" + r.web + "/metrics")
+		if err != nil {
+			return false
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		return err == nil && connected.Match(text)
+	})
+}
+
+var connected = regexp.MustCompile(`(?m)^buzon_mailbox_connected\{.*\} 1$`)
 
 func (u *run) ended() bool {
 	select {

@@ -47,6 +47,7 @@ func (r *recorder) watchMoved(quit <-chan struct{}) {
 // until all is taken and answered. Of each sender's messages some come twice.
 func (r *recorder) traffic(seed int64, senders, each int) {
 	r.tb.Helper()
+	r.looking()
 	quit := make(chan struct{})
 	var watching, writing gosync.WaitGroup
 	watching.Go(func() { r.watchMoved(quit) })
