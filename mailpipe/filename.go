@@ -41,7 +41,7 @@ func cleanFileName(name string) string {
 	}
 	name = strings.TrimRight(cutBytes(stem, maxAttachmentName-len(ext)), ". ") + ext
 	stem, ext = splitExt(name) // being shorter, its end may count as an extension now
-	return strings.TrimRight(stem, " ") + ext
+	return strings.TrimRight(stem, ". ") + ext
 }
 
 // splitExt divides a name before its extension, which has at most 20 octets.
