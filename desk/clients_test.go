@@ -87,3 +87,42 @@ func TestEveryClientOfAgents(t *testing.T) {
 		})
 	}
 }
+
+// With every mail program an agent can bring in what came to their own mailbox, and
+// open a ticket for someone; of the agent's words nothing reaches the requester.
+func TestEveryClientBringsIn(t *testing.T) {
+	mail := mailclient.Received{
+		From: "Marta Gil <marta@estudiantes.example>", To: anaAt, Subject: "Clave de Turnitin", MessageID: "marta@estudiantes.example",
+		Text: "Buenos días. No recuerdo mi clave.\n\n¿Qué hago?\n",
+	}
+	for _, c := range mailclient.Clients {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			r := mailclient.Reply{From: ana, Text: "Beto, ¿puedes verlo?", MessageID: "f1@cliente.example", Date: o.clock()}
+			take := func(raw []byte) (*ticket.Ticket, []*ticket.Entry) {
+				out, err := o.desk.Receive(context.Background(), o.message(raw, ticket.Envelope{Account: "smtp", Recipients: []string{"posgrado@virtual.example"}}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return o.ticket(out.Number)
+			}
+			got, entries := take(c.Forward(mail, "posgrado@virtual.example", r))
+			if got.Behalf == 0 || got.Requester != o.person("marta@estudiantes.example").ID || got.Subject != "Clave de Turnitin" || len(entries) != 2 {
+				t.Fatalf("a forward: %q, of %d, %d entries", got.Subject, got.Requester, len(entries))
+			}
+			if text := strings.Join(strings.Fields(entries[0].Text), " "); text != "Buenos días. No recuerdo mi clave. ¿Qué hago?" {
+				t.Errorf("the request is %q", text)
+			}
+			if entries[1].Text != "Beto, ¿puedes verlo?" {
+				t.Errorf("the note is %q", entries[1].Text)
+			}
+
+			r.Text, r.MessageID = "/para Iván Mora <ivan@estudiantes.example>\nLlamó: no puede matricular.", "f2@cliente.example"
+			got, entries = take(c.Compose("posgrado@virtual.example", "Matrícula", r))
+			if got.Behalf == 0 || got.Requester != o.person("ivan@estudiantes.example").ID || len(entries) != 1 || entries[0].Text != "Llamó: no puede matricular." {
+				t.Errorf("for someone: %+v, %q", got.Subject, entries[0].Text)
+			}
+		})
+	}
+}

@@ -101,7 +101,7 @@ func cutReply(text string, hints replyHints) cut {
 			lines[k].class = isReply
 		}
 	}
-	if !quotes && !hints.reply {
+	if !quotes && !hints.reply && !beginsWithOrder(text) {
 		result.ending = c.ending(c.lastParagraphs())
 		result.reply = strings.Trim(withoutMarks(text), "\n")
 		return result
@@ -114,6 +114,13 @@ func cutReply(text string, hints replyHints) cut {
 	result.quoted = c.gather(isQuoted)
 	result.signature = c.gather(isSignature)
 	return result
+}
+
+// beginsWithOrder tells whether the first line is a known command. Whoever writes
+// one asks a program for something: their signature is none of it.
+func beginsWithOrder(text string) bool {
+	commands, _ := ticket.SplitCommands(text)
+	return len(commands) > 0 && commands[0].Name != ""
 }
 
 func readLines(text string) []line {

@@ -122,6 +122,9 @@ func TestSignatures(t *testing.T) {
 				t.Errorf("%q: reply %q, signature %q", signature+quote, c.reply, c.signature)
 			}
 		}
+		if c := cutReply("/para ana@uni.example\nLlamó.\n\n"+signature, replyHints{}); c.reply != "/para ana@uni.example\nLlamó." {
+			t.Errorf("%q: below a command the reply is %q", signature, c.reply)
+		}
 		if c := cutReply("Solicitud.\n\n"+signature, replyHints{}); !strings.HasSuffix(c.reply, signature) {
 			t.Errorf("a first message keeps its whole text: %q", c.reply)
 		}

@@ -1,5 +1,6 @@
-// Package mailclient writes replies in the forms in which well-known mail
-// programs write them: their headers, their quoting, their HTML. The forms are
+// Package mailclient writes replies, new mails and forwarded ones in the forms in
+// which well-known mail programs write them: their headers, their quoting, their
+// HTML. The forms are
 // synthetic, made after what such programs are seen to send; no program wrote
 // them.
 package mailclient
@@ -91,7 +92,8 @@ func (r *Received) bodies(contentType, encoding string, body io.Reader) error {
 	}
 }
 
-// Reply is what the user has written.
+// Reply is what the user has written: an answer, a new mail, or what stands above a
+// forwarded one.
 type Reply struct {
 	From      string // Name <address>
 	Text      string
@@ -146,19 +148,27 @@ func (c Client) Write(to Received, r Reply) (raw []byte, recipient string) {
 			subject = "RE: " + to.Subject
 		}
 	}
+	fields := []string{"In-Reply-To: <" + to.MessageID + ">"}
+	if !c.noReferences {
+		fields = append(fields, "References: <"+strings.Join(append(append([]string{}, to.References...), to.MessageID), ">\r\n <")+">")
+	}
+	text, page := c.write(to, r)
+	return message(r, recipient, subject, fields, text, page), recipient
+}
+
+// message puts a mail together, in two parts where it has a text and a page.
+func message(r Reply, to, subject string, fields []string, text, page string) []byte {
 	var b strings.Builder
 	field := func(name, value string) { fmt.Fprintf(&b, "%s: %s\r\n", name, value) }
 	field("From", r.From)
-	field("To", recipient)
+	field("To", to)
 	field("Subject", encoded(subject))
 	field("Date", r.Date.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	field("Message-ID", "<"+r.MessageID+">")
-	field("In-Reply-To", "<"+to.MessageID+">")
-	if !c.noReferences {
-		field("References", "<"+strings.Join(append(append([]string{}, to.References...), to.MessageID), ">\r\n <")+">")
+	for _, f := range fields {
+		b.WriteString(f + "\r\n")
 	}
 	field("MIME-Version", "1.0")
-	text, page := c.write(to, r)
 	part := func(kind, body string) {
 		fmt.Fprintf(&b, "Content-Type: %s; charset=\"utf-8\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n%s\r\n", kind, crlf(body))
 	}
@@ -175,7 +185,7 @@ func (c Client) Write(to Received, r Reply) (raw []byte, recipient string) {
 		part("text/html", page)
 		b.WriteString("--=_alternativa--\r\n")
 	}
-	return []byte(b.String()), recipient
+	return []byte(b.String())
 }
 
 func crlf(s string) string {
@@ -227,8 +237,8 @@ func lines(text, open, closing, empty string) string {
 	return b.String()
 }
 
-// original is the mail's HTML as it is quoted, without what stands around its body.
-func original(to Received) string {
+// originalPage is the mail's HTML as it is quoted, without what stands around its body.
+func originalPage(to Received) string {
 	page := to.HTML
 	if page == "" {
 		return "<div>" + lines(to.Text, "", "<br>", "") + "</div>"
@@ -254,7 +264,7 @@ func gmail(to Received, r Reply) (string, string) {
 	text := r.Text + "\n\n" + gmailIntro(to, r) + "<\n" + from + ">) escribió:\n\n" + quoted(to.Text) + "\n>\n"
 	page := `<div dir="ltr">` + lines(r.Text, "<div>", "</div>", "<br>") + `</div><br><div class="gmail_quote gmail_quote_container"><div dir="ltr" class="gmail_attr">` +
 		html.EscapeString(gmailIntro(to, r)) + `&lt;<a href="mailto:` + from + `">` + from + `</a>&gt;) escribió:<br></div>` +
-		`<blockquote class="gmail_quote" style="margin:0px 0px 0px 0.8ex;border-left:1px solid rgb(204,204,204);padding-left:1ex">` + original(to) + `</blockquote></div>`
+		`<blockquote class="gmail_quote" style="margin:0px 0px 0px 0.8ex;border-left:1px solid rgb(204,204,204);padding-left:1ex">` + originalPage(to) + `</blockquote></div>`
 	return text, page
 }
 
@@ -263,7 +273,7 @@ func gmailAndroid(to Received, r Reply) (string, string) {
 	text := r.Text + "\n\n" + gmailIntro(to, r) + from + ") escribió:\n\n" + quoted(to.Text) + "\n"
 	page := `<div dir="auto">` + lines(r.Text, `<div dir="auto">`, "</div>", "<br>") + `</div><br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">` +
 		html.EscapeString(gmailIntro(to, r)) + `<a href="mailto:` + from + `">` + from + `</a>) escribió:<br></div><blockquote class="gmail_quote" style="margin:0 0 0 .8ex;border-left:1px #ccc solid;padding-left:1ex">` +
-		original(to) + `</blockquote></div>`
+		originalPage(to) + `</blockquote></div>`
 	return text, page
 }
 
@@ -286,7 +296,7 @@ func outlookDesktop(to Received, r Reply) (string, string) {
 		`<html xmlns:o="urn:schemas-microsoft-com:office:office" xmlns="http://www.w3.org/TR/REC-html40"><head><meta name=Generator content="Microsoft Word 15 (filtered medium)"></head><body lang=ES-CO link="#0563C1"><div class=WordSection1>` +
 			lines(r.Text, "<p class=MsoNormal><span style='mso-fareast-language:EN-US'>", "<o:p></o:p></span></p>", "&nbsp;") +
 			`<p class=MsoNormal><o:p>&nbsp;</o:p></p><div><div style='border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm 0cm'><p class=MsoNormal>` +
-			page.String() + `<o:p></o:p></p></div></div><p class=MsoNormal><o:p>&nbsp;</o:p></p>` + original(to) + `</div></body></html>`
+			page.String() + `<o:p></o:p></p></div></div><p class=MsoNormal><o:p>&nbsp;</o:p></p>` + originalPage(to) + `</div></body></html>`
 }
 
 func outlookWeb(to Received, r Reply) (string, string) {
@@ -301,7 +311,7 @@ func outlookWeb(to Received, r Reply) (string, string) {
 		`<html><head><meta http-equiv="Content-Type" content="text/html; charset=utf-8"></head><body dir="ltr">` +
 			lines(r.Text, `<div class="elementToProof" style="font-family: Aptos; font-size: 12pt;">`, "</div>", "<br>") +
 			`<div id="appendonsend"></div><hr style="display:inline-block;width:98%" tabindex="-1"><div id="divRplyFwdMsg" dir="ltr"><font face="Calibri, sans-serif" style="font-size:11pt" color="#000000">` +
-			page.String() + `</font><div>&nbsp;</div></div>` + original(to) + `</body></html>`
+			page.String() + `</font><div>&nbsp;</div></div>` + originalPage(to) + `</body></html>`
 }
 
 func outlookMobile(to Received, r Reply) (string, string) {
@@ -315,7 +325,7 @@ func outlookMobile(to Received, r Reply) (string, string) {
 	return text + "\n" + to.Text + "\n",
 		`<html><body>` + lines(r.Text, `<div dir="auto">`, "</div>", "<br>") +
 			`<div id="ms-outlook-mobile-signature" dir="auto"><div><br></div>Obtener <a href="https://aka.ms/AAb9ysg">Outlook para Android</a></div><hr style="display:inline-block;width:98%" tabindex="-1"><div id="divRplyFwdMsg" dir="ltr">` +
-			page.String() + `<div>&nbsp;</div></div>` + original(to) + `</body></html>`
+			page.String() + `<div>&nbsp;</div></div>` + originalPage(to) + `</body></html>`
 }
 
 func appleIntro(to Received, r Reply) string {
@@ -327,14 +337,14 @@ func appleMail(to Received, r Reply) (string, string) {
 	return r.Text + "\n\n> " + appleIntro(to, r) + "\n> \n" + quoted(to.Text) + "\n",
 		`<html><head><meta http-equiv="content-type" content="text/html; charset=utf-8"></head><body style="overflow-wrap: break-word; -webkit-nbsp-mode: space; line-break: after-white-space;">` +
 			lines(r.Text, "<div>", "</div>", "<br>") + `<br id="lineBreakAtBeginningOfMessage"><div><br><blockquote type="cite"><div>` +
-			html.EscapeString(appleIntro(to, r)) + `</div><br class="Apple-interchange-newline"><div>` + original(to) + `</div></blockquote></div><br></body></html>`
+			html.EscapeString(appleIntro(to, r)) + `</div><br class="Apple-interchange-newline"><div>` + originalPage(to) + `</div></blockquote></div><br></body></html>`
 }
 
 func iphone(to Received, r Reply) (string, string) {
 	return r.Text + "\n\nEnviado desde mi iPhone\n\n> " + appleIntro(to, r) + "\n> \n" + quoted(to.Text) + "\n",
 		`<html><head></head><body dir="auto">` + lines(r.Text, "<div>", "</div>", "<br>") +
 			`<br id="lineBreakAtBeginningOfSignature"><div dir="ltr">Enviado desde mi iPhone</div><div dir="ltr"><br><blockquote type="cite">` +
-			html.EscapeString(appleIntro(to, r)) + `<br><br></blockquote></div><blockquote type="cite"><div dir="ltr">` + original(to) + `</div></blockquote></body></html>`
+			html.EscapeString(appleIntro(to, r)) + `<br><br></blockquote></div><blockquote type="cite"><div dir="ltr">` + originalPage(to) + `</div></blockquote></body></html>`
 }
 
 func thunderbirdIntro(to Received, r Reply) string {
@@ -345,7 +355,7 @@ func thunderbirdIntro(to Received, r Reply) string {
 func thunderbird(to Received, r Reply) (string, string) {
 	return "", `<!DOCTYPE html><html><head><meta http-equiv="Content-Type" content="text/html; charset=UTF-8"></head><body>` +
 		lines(r.Text, "<p>", "</p>", "<br>") + `<div class="moz-cite-prefix">` + html.EscapeString(thunderbirdIntro(to, r)) +
-		`<br></div><blockquote type="cite" cite="mid:` + html.EscapeString(to.MessageID) + `">` + original(to) + `</blockquote></body></html>`
+		`<br></div><blockquote type="cite" cite="mid:` + html.EscapeString(to.MessageID) + `">` + originalPage(to) + `</blockquote></body></html>`
 }
 
 func thunderbirdBelow(to Received, r Reply) (string, string) {
@@ -360,5 +370,5 @@ func samsung(to Received, r Reply) (string, string) {
 	return r.Text + "\n\n\nEnviado desde mi Galaxy\n\n-------- Mensaje original --------\n" + text.String() + "\n" + to.Text + "\n",
 		`<html><head><meta http-equiv="Content-Type" content="text/html; charset=UTF-8"></head><body dir="auto">` + lines(r.Text, `<div dir="auto">`, "</div>", "<br>") +
 			`<div><br></div><div id="composer_signature" dir="auto"><div style="font-size:12px;color:#575757" dir="auto">Enviado desde mi Galaxy</div></div><div><br></div><div align="left" dir="auto" style="font-size:100%;color:#000000"><div>-------- Mensaje original --------</div>` +
-			lines(text.String(), "<div>", "</div>", "") + `<div><br></div></div>` + original(to) + `</body></html>`
+			lines(text.String(), "<div>", "</div>", "") + `<div><br></div></div>` + originalPage(to) + `</body></html>`
 }
