@@ -86,6 +86,7 @@ type Ticket struct {
 	Created   time.Time     `json:"created"`
 	Updated   time.Time     `json:"updated"`
 	Due       time.Time     `json:"due,omitzero"`
+	Deleted   time.Time     `json:"deleted,omitzero"` // since when it is in no list
 	Fields    []Field       `json:"fields,omitempty"` // only where one ticket is shown: sensitive ones are among them
 	Entries   []Entry       `json:"entries,omitempty"`
 }

@@ -143,7 +143,7 @@ func (s *Service) toggle(what string, on bool) (any, error) {
 func (s *Service) ticketList(_ context.Context, in Which) (any, error) {
 	list := []Ticket{}
 	err := s.Desk.Store.View(func(tx *store.Tx) error {
-		filter := store.TicketFilter{Status: in.Status, Topic: in.Topic, Assignee: in.Assignee, Text: in.Search}
+		filter := store.TicketFilter{Status: in.Status, Topic: in.Topic, Assignee: in.Assignee, Text: in.Search, Shown: true}
 		if in.Requester != "" {
 			person, err := tx.PersonByAddress(in.Requester)
 			if errors.Is(err, store.ErrNotFound) {
@@ -204,7 +204,7 @@ func limit(in Which) int {
 func view(tx *store.Tx, t *ticket.Ticket) Ticket {
 	v := Ticket{
 		Number: t.Number, ID: t.ID, Subject: t.Subject, Status: t.Status, Topic: t.Topic, Assignee: t.Assignee,
-		Team: t.Team, Language: t.Language, Created: t.Created, Updated: t.Updated, Due: t.Due,
+		Team: t.Team, Language: t.Language, Created: t.Created, Updated: t.Updated, Due: t.Due, Deleted: t.Deleted,
 	}
 	if person, err := tx.Person(t.Requester); err == nil {
 		v.Requester = person.Address.Addr

@@ -307,9 +307,13 @@ func (o *orders) deleteTicket(c ticket.Command) error {
 		if err != nil || token.Ticket != t.ID || token.Person != o.who.person.ID {
 			return o.no(c, "no.confirm")
 		}
+		seq, reason, err := o.deleteReason()
+		if err != nil {
+			return err
+		}
 		t.Deleted, t.Undo = o.now, nil
 		o.silent, o.status = true, ticket.StatusClosed
-		o.event(ticket.Event{Kind: ticket.EventDeleted, Person: o.who.person.ID})
+		o.event(ticket.Event{Kind: ticket.EventDeleted, Person: o.who.person.ID, Entry: seq, Digest: o.tx.Digest([]byte(reason))})
 		o.did("did.deleted")
 		return nil
 	}
@@ -329,6 +333,21 @@ func (o *orders) deleteTicket(c ticket.Command) error {
 		return nil
 	})
 	return nil
+}
+
+// deleteReason finds the agent's last order to delete the ticket, and its reason.
+func (o *orders) deleteReason() (seq uint32, reason string, err error) {
+	entries, err := o.tx.Entries(o.ticket.ID)
+	for _, e := range slices.Backward(entries) {
+		line, ok := strings.CutPrefix(e.Text, o.who.agent.Name+": ")
+		if !ok || e.Kind != ticket.EntryEvent || e.Author != o.who.person.ID {
+			continue
+		}
+		if c, _ := ticket.SplitCommands(line); len(c) == 1 && c[0].Name == ticket.CommandDelete {
+			return e.Seq, c[0].Text(), err
+		}
+	}
+	return 0, "", err
 }
 
 // forSomeone has its place in new mail only.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"buzon/routing"
+	"buzon/store"
 	"buzon/ticket"
 )
 
@@ -259,6 +260,19 @@ func TestDeleteNeedsASecondWord(t *testing.T) {
 	r = o.give(t, n, ask, olga, order)
 	if r.ticket.Deleted.IsZero() || !slices.Equal(to(r.mails), []string{olgaAt + " notification"}) {
 		t.Errorf("deleted %v, to %q", r.ticket.Deleted, to(r.mails))
+	}
+	if err := o.store.View(func(tx *store.Tx) error {
+		events, err := tx.JournalOf(r.ticket.ID)
+		deleted := events[slices.IndexFunc(events, func(e ticket.Event) bool { return e.Kind == ticket.EventDeleted })]
+		if deleted.Digest != tx.Digest([]byte("es de prueba")) {
+			t.Errorf("the journal says %+v", deleted)
+		}
+		if e, err := tx.Entry(r.ticket.ID, deleted.Entry); err != nil || e.Text != "Olga Paz: /borrar es de prueba" {
+			t.Errorf("the journal names the entry %+v, %v", e, err)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
 	}
 	if out := o.send(reply(confirmation, laura, "¿Y mi caso?")); out.Event != ticket.EventTicketed || out.Number == n {
 		t.Errorf("outcome %+v", out)

@@ -128,6 +128,8 @@ type TicketFilter struct {
 	// requester's name or address, all of them, each as it is or begun, without
 	// regard to case and accents.
 	Text string
+	// Shown leaves out those that were deleted.
+	Shown bool
 }
 
 // Tickets lists tickets that match, the newest first. Its cost depends on what
@@ -144,7 +146,9 @@ func (tx *Tx) Tickets(f TicketFilter, limit int) ([]*ticket.Ticket, error) {
 		if err != nil {
 			return nil, fmt.Errorf("listing tickets: %w", err)
 		}
-		found = append(found, t)
+		if !f.Shown || t.Deleted.IsZero() {
+			found = append(found, t)
+		}
 		at = n
 	}
 	return found, nil

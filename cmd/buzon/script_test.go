@@ -64,6 +64,12 @@ func TestScripts(t *testing.T) {
 			"await":    await,
 			"reply":    replyTo,
 			"order":    order,
+			"compose":  compose,
+			"forward":  forward,
+			"told":     told,
+			"becomes":  becomes,
+			"bounce":   bounce,
+			"tap":      tap,
 			"nothing":  nothing,
 			"smtp":     dialogue,
 		},
@@ -81,10 +87,12 @@ func setup(env *testscript.Env) error {
 		"soporte@virtual.example":   {"pregrado@virtual.example", "edx@virtual.example"},
 		"laura@estudiantes.example": nil, "eva@otra.example": nil,
 		"ana@privada.example": nil, "beto@privada.example": nil, "olga@privada.example": nil,
+		"dora@privada.example": nil, "rita@privada.example": nil, "amigo@otra.example": nil,
 	} {
 		office.AddUser(user, "secreto", addresses...)
 	}
 	env.Values[officeKey{}] = office
+	env.Values[toldKey{}] = new(int)
 	imapHost, imapPort, _ := net.SplitHostPort(office.IMAPAddr())
 	_, outPort, _ := net.SplitHostPort(office.SMTPAddr())
 	listen, err := freePort()

@@ -9,7 +9,7 @@ import (
 )
 
 type ticketCmd struct {
-	List ticketListCmd `cmd:"" help:"List tickets, the newest first."`
+	List ticketListCmd `cmd:"" help:"List tickets, the newest first, without those that were deleted."`
 	Show ticketShowCmd `cmd:"" help:"Show a ticket with all of its thread."`
 }
 
@@ -76,6 +76,9 @@ func (c *ticketShowCmd) Run(e *env) error {
 	say("%s, topic %s, with %s, from %s", t.Status, t.Topic, with, t.Requester)
 	if !t.Due.IsZero() {
 		say("answer due %s", t.Due.Local().Format("2006-01-02 15:04"))
+	}
+	if !t.Deleted.IsZero() {
+		say("deleted %s; the reason stands below", t.Deleted.Local().Format("2006-01-02 15:04"))
 	}
 	for _, f := range t.Fields {
 		say("%s: %s", f.Name, f.Value)
