@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
+	"log/slog"
 	"mime"
+	"net"
 	"net/smtp"
 	"net/url"
 	"os"
@@ -14,10 +17,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emersion/go-imap/v2/imapclient"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"buzon/control"
 	"buzon/internal/mailclient"
+	"buzon/routing"
 	"buzon/ticket"
 )
 
@@ -125,19 +130,21 @@ func told(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("told were %q, want %q", got, want)
 	}
 	*read(ts) = end
+	for who, id := range ids {
+		ts.Check(os.WriteFile(ts.MkAbs(strings.Replace(who, ": ", ".", 1)), outgoing(ts, id).Raw, 0o600))
+	}
+}
+
+// outgoing asks the running desk for a mail.
+func outgoing(ts *testscript.TestScript, id uint64) (o control.Outgoing) {
 	caller, err := control.Dial(ts.MkAbs("data"))
 	ts.Check(err)
-	for who, id := range ids {
-		var o control.Outgoing
-		ts.Check(caller.Call(context.Background(), "outbox show", control.Which{ID: id}, &o))
-		ts.Check(os.WriteFile(ts.MkAbs(strings.Replace(who, ": ", ".", 1)), o.Raw, 0o600))
-	}
+	ts.Check(caller.Call(context.Background(), "outbox show", control.Which{ID: id}, &o))
+	return o
 }
 
 // queued reads the desk's log from where it was looked at last.
 func queued(ts *testscript.TestScript) (list []string, ids map[string]uint64, end int) {
-	caller, err := control.Dial(ts.MkAbs("data"))
-	ts.Check(err)
 	log := ts.ReadFile("desk.log")
 	end = *read(ts)
 	ids = map[string]uint64{}
@@ -153,8 +160,7 @@ func queued(ts *testscript.TestScript) (list []string, ids map[string]uint64, en
 		if json.Unmarshal([]byte(line), &fact) != nil || fact.Msg != "queued" {
 			continue
 		}
-		var o control.Outgoing
-		ts.Check(caller.Call(context.Background(), "outbox show", control.Which{ID: fact.Outbox}, &o))
+		o := outgoing(ts, fact.Outbox)
 		who, _, _ := strings.Cut(o.To, "@")
 		list = append(list, who+": "+fact.Template)
 		ids[list[len(list)-1]] = fact.Outbox
@@ -204,3 +210,39 @@ func tap(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 var button = regexp.MustCompile(`(?s)<a [^>]*href="(mailto:[^"]*)"[^>]*>(.*?)</a>`)
+
+// filed USER FOLDER FILE: a mail program puts a mail into a folder of a mailbox.
+func filed(ts *testscript.TestScript, _ bool, args []string) {
+	conn, err := net.Dial("tcp", office(ts).IMAPAddr())
+	ts.Check(err)
+	client := imapclient.New(conn, nil)
+	defer client.Close()
+	ts.Check(client.Login(args[0], "secreto").Wait())
+	raw := crlf(ts.ReadFile(args[2]))
+	literal := client.Append(args[1], int64(len(raw)), nil)
+	_, err = literal.Write(raw)
+	ts.Check(errors.Join(err, literal.Close()))
+	_, err = literal.Wait()
+	ts.Check(err)
+}
+
+// later SPAN CONFIG: while no desk runs, what the clock asks for is done on its
+// data as it will be when the time span has passed.
+func later(ts *testscript.TestScript, _ bool, args []string) {
+	span, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	table, err := routing.Load(ts.MkAbs(args[1]))
+	ts.Check(err)
+	file, err := os.OpenFile(ts.MkAbs("desk.log"), os.O_APPEND|os.O_WRONLY, 0)
+	ts.Check(err)
+	defer file.Close()
+	log := slog.New(slog.NewJSONHandler(file, nil))
+	st, err := openStore(table.Config.Desk.Data, table, log)
+	ts.Check(err)
+	d, err := newDesk(st, table, log)
+	if err == nil {
+		d.Now = func() time.Time { return time.Now().Add(span) }
+		_, err = d.Remind(context.Background())
+	}
+	ts.Check(errors.Join(err, st.Close()))
+}

@@ -69,6 +69,8 @@ func TestScripts(t *testing.T) {
 			"told":     told,
 			"becomes":  becomes,
 			"bounce":   bounce,
+			"filed":    filed,
+			"later":    later,
 			"tap":      tap,
 			"nothing":  nothing,
 			"smtp":     dialogue,
@@ -87,7 +89,7 @@ func setup(env *testscript.Env) error {
 		"soporte@virtual.example":   {"pregrado@virtual.example", "edx@virtual.example"},
 		"laura@estudiantes.example": nil, "eva@otra.example": nil,
 		"ana@privada.example": nil, "beto@privada.example": nil, "olga@privada.example": nil,
-		"dora@privada.example": nil, "rita@privada.example": nil, "amigo@otra.example": nil,
+		"dora@privada.example": nil, "rita@privada.example": nil, "amigo@otra.example": nil, "tia@otra.example": nil, "laura@casa.example": nil,
 	} {
 		office.AddUser(user, "secreto", addresses...)
 	}
