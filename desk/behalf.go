@@ -43,8 +43,8 @@ func (p *planner) behalf() (opening, bool) {
 	}
 	o := opening{subject: p.m.Subject, agent: agent, unverified: !p.vouched()}
 	words := strings.TrimSpace(p.m.ReplyText)
-	if commands, rest := ticket.SplitCommands(words); len(commands) == 1 && commands[0].Name == ticket.CommandFor {
-		o.from, words = addressIn(commands[0].Text()), strings.TrimSpace(rest)
+	if c, rest, no := p.forLine(agent); c != nil && no == nil {
+		o.from, words = addressIn(c.Text()), strings.TrimSpace(rest)
 		o.text = words
 	}
 	if f := p.m.Forwarded; f != nil {
@@ -59,8 +59,7 @@ func (p *planner) behalf() (opening, bool) {
 			o.subject = f.Subject
 		}
 	}
-	table := p.setting.Table
-	if !plausibleAddress(o.from.Addr) || table.Own(o.from.Addr) || table.Group(o.from.Addr) || table.AgentByAddress(o.from.Addr) == agent {
+	if p.unfit(o.from.Addr, agent) != "" {
 		return opening{}, false
 	}
 	o.text, o.note = strings.TrimSpace(ticket.StripTokens(o.text)), ticket.StripTokens(o.note)
@@ -68,6 +67,115 @@ func (p *planner) behalf() (opening, bool) {
 		o.text = ticket.WithoutTags(o.subject)
 	}
 	return o, true
+}
+
+// unfit says, as a phrase's key, why an agent can't open a ticket in the name of
+// whoever has the address; empty: they can.
+func (p *planner) unfit(addr string, agent *routing.Agent) string {
+	switch table := p.setting.Table; {
+	case !plausibleAddress(addr):
+		return "no.address"
+	case table.Own(addr) || table.Group(addr):
+		return "no.own"
+	case table.AgentByAddress(addr) == agent:
+		return "no.yourself"
+	}
+	return ""
+}
+
+// forLine reads the /for line at the top of an agent's new mail, and says why it
+// can't be carried out; nil: there is none.
+func (p *planner) forLine(agent *routing.Agent) (c *ticket.Command, rest string, no *refusal) {
+	commands, rest := ticket.SplitCommands(strings.TrimSpace(p.m.ReplyText))
+	for i := range commands {
+		if commands[i].Name == ticket.CommandFor {
+			c = &commands[i]
+		}
+	}
+	refuse := func(c *ticket.Command, key string) *refusal {
+		return &refusal{key: key, args: []string{ticket.StripTokens(c.Line)}}
+	}
+	switch {
+	case c == nil && len(commands) > 0 && mistypedFor(commands[0]):
+		no = refuse(&commands[0], "no.unknown")
+		no.hint = ticket.VerbNamed(ticket.CommandFor).Word(p.agentLanguage(agent)) + " " + ticket.StripTokens(commands[0].Text())
+		return &commands[0], rest, no
+	case c == nil:
+		return nil, rest, nil
+	case len(commands) > 1:
+		return c, rest, refuse(c, "no.foralone")
+	case strings.Count(c.Text(), "@") > 1 || strings.Contains(c.Text(), "@") && !strings.Contains(c.Args[len(c.Args)-1], "@"):
+		return c, rest, refuse(c, "no.forone")
+	}
+	to := addressIn(c.Text())
+	if key := p.unfit(to.Addr, agent); key != "" {
+		return c, rest, refuse(c, key)
+	}
+	_, allowed := p.setting.Table.Listed(to.Addr)
+	if person, err := p.known(to.Addr); err == nil && person != nil && !person.Blocked.IsZero() && allowed == "" {
+		return c, rest, refuse(c, "no.blocked")
+	}
+	return c, rest, nil
+}
+
+// mistypedFor tells whether a line that is no command was meant to be /for: it has
+// an address behind a word like it.
+func mistypedFor(c ticket.Command) bool {
+	word, _, _ := strings.Cut(c.Line, " ")
+	if c.Name != "" || !strings.Contains(c.Text(), "@") {
+		return false
+	}
+	near, _ := ticket.SplitCommands("/" + ticket.NearestWord(strings.TrimLeft(word, "/.")) + " " + c.Text())
+	return len(near) == 1 && near[0].Name == ticket.CommandFor
+}
+
+// giveBack returns a new mail to the agent who wrote it when its /for line can't be
+// carried out: nothing is opened, and nothing typed is lost. It does so only where
+// the account's server vouches for From and the agent may be written to, so that
+// whoever forges an agent's address causes no mail and learns nothing; otherwise
+// the mail is a request like any other.
+func (p *planner) giveBack() (bool, error) {
+	agent := p.setting.Table.AgentByAddress(p.m.From.Addr)
+	if agent == nil || p.m.Kind != ticket.KindHuman || !p.vouched() {
+		return false, nil
+	}
+	_, _, no := p.forLine(agent)
+	if no == nil {
+		return false, nil
+	}
+	person, err := p.agentPerson(agent)
+	if err != nil {
+		return false, err
+	}
+	if ok, err := p.mayTell(person); !ok || err != nil {
+		return false, err
+	}
+	lang := p.agentLanguage(agent)
+	l := p.summary("notunderstood", lang, person)
+	if topic := p.setting.Table.TopicByAddress(firstOf(p.m.Envelope.Recipients)); topic != nil {
+		l.topic = topic // the corrected mail goes there, also as a reply
+		l.draft.EnvelopeFrom = topic.Sender()
+	}
+	l.class, l.draft.Class = ticket.ClassNotification, ticket.ClassNotification
+	l.draft.InReplyTo, l.draft.References = p.m.MessageID, []string{p.m.MessageID}
+	if p.m.MessageID == "" {
+		l.draft.References = nil
+	}
+	l.data.Subject = "Re: " + ticket.WithoutTags(ticket.StripTokens(p.m.Subject))
+	l.data.Reason = phrase(lang, no.key, no.args)
+	l.data.Hint = no.hint
+	l.data.Text = ticket.StripTokens(p.m.ReplyText)
+	p.event(ticket.Event{Kind: ticket.EventHeld, Person: person.ID, Detail: "command"})
+	p.change.outcome = p.outcome(ticket.EventHeld, l.data.Reason)
+	p.fact("not understood", ticket.LogAgent, agent.ID, ticket.LogReason, no.Error())
+	return true, nil
+}
+
+func firstOf(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
 }
 
 // addressIn reads Ana Gil <ana@example.edu>, or the address alone.

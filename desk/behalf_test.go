@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -162,5 +163,90 @@ func TestNotOnBehalf(t *testing.T) {
 		if got.Behalf != 0 || got.Requester != o.person(from).ID || len(entries) != 1 {
 			t.Errorf("%s: ticket %+v", name, got)
 		}
+	}
+}
+
+// What can't be carried out comes back to the agent, with the text, and nothing is
+// opened; where nothing vouches for From it is a request like any other.
+func TestForThatIsNotUnderstood(t *testing.T) {
+	for name, c := range map[string]struct{ line, says string }{
+		"no address":           {"/para Marta", "una dirección de correo completa"},
+		"nothing":              {"/for", "una dirección de correo completa"},
+		"half an address":      {"/para marta@", "una dirección de correo completa"},
+		"two addresses":        {"/para marta@estudiantes.example, ivan@estudiantes.example", "una sola dirección"},
+		"a topic behind it":    {"/para marta@estudiantes.example posgrado", "una sola dirección"},
+		"another command":      {"/prioridad alta\n/para marta@estudiantes.example", "la única orden"},
+		"an address of ours":   {"/para pregrado@virtual.example", "una dirección de la mesa de ayuda"},
+		"the agent themselves": {".para ana.ruiz@virtual.example", "es una dirección suya"},
+		"someone blocked":      {"/para laura@estudiantes.example", "está bloqueada"},
+		"mistyped":             {"/prara marta@estudiantes.example", "/para marta@estudiantes.example"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := open(t)
+			n, _, notification := o.opened()
+			o.give(t, n, notification, ana, "/spam")
+			mail := letter{
+				from: "Ana <ana.ruiz@virtual.example>", to: "posgrado@virtual.example", subject: "Matrícula por teléfono",
+				text:    c.line + "\nLlamó porque no puede matricular Física.\n\n-- \nAna",
+				headers: []string{strings.Replace(anaPass, "privada.example", "virtual.example", 1)}, envelope: byIMAP(1),
+			}
+			out := o.send(mail)
+			if out.Event != ticket.EventHeld || out.Number != 0 {
+				t.Fatalf("outcome %+v", out)
+			}
+			mails := o.sent()
+			back := o.only(mails, anaAt) // the registered address
+			if len(mails) != 1 || !strings.Contains(back.Text, c.says) || !strings.Contains(back.Text, "no puede matricular Física") {
+				t.Errorf("sent %v:\n%s", addressees(mails), back.Text)
+			}
+			if back.Subject != "Re: Matrícula por teléfono" || len(back.References) != 1 || back.From.Addr != "posgrado@virtual.example" {
+				t.Errorf("it comes from %s as %q, in the conversation %q", back.From.Addr, back.Subject, back.References)
+			}
+
+			// The corrected mail, as a reply to what came back, does what was wanted.
+			again := reply(back, "Ana <ana.ruiz@virtual.example>", "/para ivan@estudiantes.example\nLlamó.")
+			again.headers = append([]string{mail.headers[0]}, again.headers...)
+			again.envelope = byIMAP(2)
+			out = o.send(again)
+			if got, _ := o.ticket(out.Number); got.Behalf == 0 || got.Requester != o.person("ivan@estudiantes.example").ID {
+				t.Errorf("corrected: %+v", got)
+			}
+		})
+	}
+}
+
+func TestForgedForIsNotReturned(t *testing.T) {
+	const line = "/para Marta\nCompre."
+	fail := "Authentication-Results: mx.virtual.example; dmarc=fail header.from=privada.example"
+	for name, l := range map[string]letter{
+		"no results":        {from: ana, envelope: byIMAP(1)},
+		"DMARC failed":      {from: ana, headers: []string{fail}, envelope: byIMAP(1)},
+		"one below":         {from: ana, headers: []string{fail, anaPass}, envelope: byIMAP(1)},
+		"another way in":    {from: ana, headers: []string{anaPass}},
+		"a requester's own": {from: laura, headers: []string{"Authentication-Results: mx.virtual.example; dmarc=pass header.from=estudiantes.example"}, envelope: byIMAP(1)},
+	} {
+		o := open(t)
+		l.to, l.subject, l.text = "posgrado@virtual.example", "Ayuda", line
+		out := o.send(l)
+		if got, _ := o.ticket(out.Number); out.Event != ticket.EventTicketed || got.Behalf != 0 {
+			t.Errorf("%s: outcome %+v", name, out)
+		}
+		for _, m := range o.sent() {
+			if strings.Contains(m.Text, "No entendimos") {
+				t.Errorf("%s: %s is told:\n%s", name, m.row.To, m.Text)
+			}
+		}
+	}
+
+	// Within the hour's limit of automatic mail; beyond it nothing is lost either.
+	o := open(t)
+	var events []string
+	for i := range 5 {
+		out := o.send(letter{from: ana, to: "posgrado@virtual.example", subject: "Ayuda", text: line, headers: []string{anaPass}, envelope: byIMAP(uint32(i + 1))})
+		events = append(events, out.Event)
+	}
+	if want := []string{ticket.EventHeld, ticket.EventHeld, ticket.EventHeld, ticket.EventTicketed, ticket.EventTicketed}; !slices.Equal(events, want) {
+		t.Errorf("events %q, want %q", events, want)
 	}
 }

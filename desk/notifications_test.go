@@ -87,6 +87,12 @@ var happenings = map[string]func(*testing.T) *stage{
 	},
 	"forwarded in, or opened for someone, vouched for":     func(t *testing.T) *stage { return broughtIn(t, true) },
 	"forwarded in, or opened for someone, not vouched for": func(t *testing.T) *stage { return broughtIn(t, false) },
+	"opened for someone, and not understood, vouched for": func(t *testing.T) *stage {
+		s := enter(t)
+		s.by("ana@privada.example")
+		s.send(letter{from: ana, to: "posgrado@virtual.example", subject: "Ayuda", text: "/para Marta\nLlamó.", headers: []string{anaPass}, envelope: byIMAP(1)})
+		return s
+	},
 
 	"reply by the requester": lauras("Sigue sin abrir."),
 	"reply by a collaborator": func(t *testing.T) *stage {

@@ -318,6 +318,11 @@ func (p *planner) person(ev evidence) error {
 	if q, ok := p.asksState(); ok && !p.isBlocked(who) {
 		return p.askedState(q)
 	}
+	if ev.ticket == nil {
+		if back, err := p.giveBack(); back || err != nil {
+			return err
+		}
+	}
 	if ev.ticket == nil || !who.joins {
 		return p.request(ev)
 	}

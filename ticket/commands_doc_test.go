@@ -87,6 +87,9 @@ inside as a note. For what came by telephone: a new mail to a topic whose first 
 The requester gets a confirmation only if the account's Authentication-Results vouch for
 the agent's address; otherwise the request is marked as not verified. The agent gets a
 mail in either case, and ` + "`/spam`" + ` in reply takes the ticket back without blocking anybody.
+One address stands behind ` + "`/para`" + `, and it is the mail's only command. When it can't be
+carried out nothing is opened, and the mail comes back with its text, if the account
+vouches for the agent's address; otherwise it is a request like any other.
 `
 
 // commandsPage writes the page.
