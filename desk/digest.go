@@ -69,6 +69,18 @@ func (p *planner) digest(agent *routing.Agent) error {
 	if err != nil {
 		return err
 	}
+	news, err := p.newsFor(agent)
+	if err != nil {
+		return err
+	}
+	for _, t := range news {
+		if !slices.ContainsFunc(all, func(x *ticket.Ticket) bool { return x.ID == t.ID }) {
+			all = append(all, t)
+		}
+	}
+	isNew := func(t *ticket.Ticket) bool {
+		return slices.ContainsFunc(news, func(x *ticket.Ticket) bool { return x.ID == t.ID })
+	}
 	l := p.summary("digest", lang, person)
 	for _, part := range []struct {
 		title string
@@ -77,6 +89,7 @@ func (p *planner) digest(agent *routing.Agent) error {
 		{"title.overdue", func(t *ticket.Ticket) bool {
 			return t.Status == ticket.StatusOpen && !t.Due.IsZero() && t.Due.Before(p.now)
 		}},
+		{"title.news", isNew},
 		{"title.mine", func(t *ticket.Ticket) bool { return t.Status == ticket.StatusOpen && t.Assignee == agent.ID }},
 		{"title.ofteam", func(t *ticket.Ticket) bool { return t.Status == ticket.StatusOpen }},
 		{"title.waiting", func(t *ticket.Ticket) bool { return t.Status == ticket.StatusWaiting && t.Assignee == agent.ID }},
@@ -141,7 +154,8 @@ func (p *planner) section(l *letter, title string, tickets []*ticket.Ticket, to 
 }
 
 // concerning are the tickets that an agent has, and those that nobody of the
-// agent's teams and topics has taken.
+// agent's teams and topics has taken, unless they want to be told only what names
+// them.
 func (p *planner) concerning(agent *routing.Agent) ([]*ticket.Ticket, error) {
 	var all []*ticket.Ticket
 	for _, status := range []ticket.Status{ticket.StatusOpen, ticket.StatusWaiting} {
@@ -156,7 +170,7 @@ func (p *planner) concerning(agent *routing.Agent) ([]*ticket.Ticket, error) {
 		return nil, err
 	}
 	for _, t := range open {
-		if t.Assignee == "" && slices.Contains(agentsOf(p.setting.Table, t), agent) {
+		if t.Assignee == "" && agent.Notify != routing.NotifyMentions && slices.Contains(agentsOf(p.setting.Table, t), agent) {
 			all = append(all, t)
 		}
 	}

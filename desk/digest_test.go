@@ -162,3 +162,39 @@ func TestDigestSaysNothingOrLinks(t *testing.T) {
 		t.Errorf("sent %v", addressees(mails))
 	}
 }
+
+// Who reads of news in the digest finds there what has been written since the last
+// one, also on tickets of others to which they were referred; who wants only what
+// names them finds nothing that only concerns their team.
+func TestDigestInsteadOfMail(t *testing.T) {
+	s := assigned(t).choosing("digest", "rita", "ana").choosing("mentions", "beto")
+	s.send(letter{from: laura, to: "posgrado@virtual.example", subject: "Del equipo", text: "Hola."}) // 003183
+	s.send(reply(s.confirmation, laura, "Sigue sin abrir."))
+	for _, m := range s.sent() {
+		if strings.HasSuffix(m.row.To, "@privada.example") && m.row.To != "beto@privada.example" {
+			t.Errorf("%s was told at once:\n%s", m.row.To, m.Text)
+		}
+	}
+	s.pass(24 * time.Hour) // two days are the limit
+	if s.digest() == 0 {
+		t.Fatal("no digests")
+	}
+	mails := s.sent()
+	for _, who := range []string{"ana@privada.example", "rita@privada.example"} {
+		m := s.only(mails, who)
+		_, news, ok := strings.Cut(m.Text, "Con mensajes nuevos")
+		if !ok || !strings.Contains(news, s.n.String()) {
+			t.Errorf("%s reads no news:\n%s", who, m.Text)
+		}
+	}
+	for _, m := range mails {
+		if m.row.To == "beto@privada.example" {
+			t.Errorf("nothing is Beto's:\n%s", m.Text)
+		}
+	}
+	s.pass(24 * time.Hour)
+	s.digest()
+	if m := s.only(s.sent(), "ana@privada.example"); strings.Contains(m.Text, "Con mensajes nuevos") {
+		t.Errorf("old news:\n%s", m.Text)
+	}
+}

@@ -83,7 +83,7 @@ func (d *Desk) inherit(ctx context.Context, id ticket.ID) (bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, agent := range p.audience() {
+		for _, agent := range p.atOnce(p.audience(), "assigned") {
 			person, err := p.agentPerson(agent)
 			if err != nil {
 				return nil, err

@@ -6,12 +6,16 @@ import (
 )
 
 // tellAgents writes to whoever has the ticket, and to those who were brought in:
-// see audience. It returns the ids of those who were told.
+// see audience. It returns the ids of those who are told,
+// at once or in the digest.
 func (p *planner) tellAgents(topic *routing.Topic, template, text string, edit func(*letter)) ([]string, error) {
 	assignee := p.setting.Table.Agent(p.ticket.Assignee)
 	var told []string
-	for _, agent := range p.audience() {
+	audience := p.audience()
+	for _, agent := range audience {
 		told = append(told, agent.ID)
+	}
+	for _, agent := range p.atOnce(audience, template) {
 		if err := p.tellAgent(agent, topic, template, text, agent == assignee); err != nil {
 			return nil, err
 		}

@@ -257,7 +257,7 @@ func (o *orders) tellParty(agents []*routing.Agent, title string, args []string,
 	if len(present) == 0 {
 		present = o.setting.Table.Operators()
 	}
-	return o.tellEach(present, title, args, reason)
+	return o.tellEach(o.atOnce(present, "assigned"), title, args, reason)
 }
 
 // tellEach writes to agents what became of a ticket, with the thread, and not to
@@ -334,10 +334,12 @@ func (o *orders) tellNote() error {
 // involved are all agents who have to do with the ticket at present: whoever has
 // it, and those who were brought in. A team that has it counts as a whole only
 // while nobody of it has taken it.
-func (p *planner) involved() []*routing.Agent {
-	agents := slices.Clone(agentsOf(p.setting.Table, p.ticket))
-	for _, id := range p.ticket.Referred {
-		to := party{agent: p.setting.Table.Agent(id), team: p.setting.Table.Team(id)}
+func (p *planner) involved() []*routing.Agent { return involvedIn(p.setting.Table, p.ticket) }
+
+func involvedIn(table *routing.Table, t *ticket.Ticket) []*routing.Agent {
+	agents := slices.Clone(agentsOf(table, t))
+	for _, id := range t.Referred {
+		to := party{agent: table.Agent(id), team: table.Team(id)}
 		for _, agent := range to.agents() {
 			if !slices.Contains(agents, agent) {
 				agents = append(agents, agent)

@@ -184,7 +184,7 @@ func (r *round) tellings(t *ticket.Ticket, n int) (tells []*telling, later time.
 	if sla.Calendar.Closed(r.now) != nil {
 		return nil, r.opens(sla.Calendar)
 	}
-	for _, agent := range r.audience() {
+	for _, agent := range r.atOnce(r.audience(), "reminder") {
 		tells = append(tells, &telling{ticket: t, agent: agent})
 	}
 	for _, agent := range r.superiors(t, n) {

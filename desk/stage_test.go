@@ -26,6 +26,7 @@ type stage struct {
 	toAna        mail // the assignee's notification
 	toBeto       mail // of the team
 	roles        map[string]string
+	chosen       string // the configuration, with what agents have chosen
 }
 
 const (

@@ -68,6 +68,7 @@ func check(s *source, config *Config, folder string) (*timetable, []*condition) 
 	c.rulesAll()
 	c.listsAll()
 	c.unused()
+	c.untold()
 	return times, c.conditions
 }
 

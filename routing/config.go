@@ -190,6 +190,7 @@ type AgentConfig struct {
 	Language  string   `toml:"language" one:"es en"`                                // default: the desk's
 	Role      string   `toml:"role" default:"agent" one:"agent lead administrator"` // agent, lead, administrator; operators are administrators
 	Digest    bool     `toml:"digest" default:"true"`                               // gets the daily digest, if there is one
+	Notify    string   `toml:"notify" default:"each" one:"each digest mentions"`    // each; digest: news only in the daily digest; mentions: only what is theirs by name
 	Calendar  string   `toml:"calendar"`                                            // id, of their own working hours
 	Away      []string `toml:"away"`                                                // dates, both included: "2026-12-20..2027-01-10", or one
 }

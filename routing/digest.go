@@ -23,3 +23,23 @@ func (t *Table) DigestDay(now time.Time) (day string, ok bool) {
 	midnight := wall.Truncate(24 * time.Hour)
 	return wall.Format(time.DateOnly), !schedule.Next(midnight.Add(-time.Second)).After(wall)
 }
+
+// DigestTime is the hour of a day's digest, such as "2026-11-24"; zero: there is none.
+func (t *Table) DigestTime(day string) time.Time {
+	schedule, err := cron.ParseStandard(t.Config.Digest.At)
+	midnight, invalid := time.ParseInLocation(time.DateOnly, day, t.Zone)
+	if err != nil || invalid != nil {
+		return time.Time{}
+	}
+	return schedule.Next(midnight.Add(-time.Second))
+}
+
+// GetsDigest tells whether an agent is sent the daily digest.
+func (t *Table) GetsDigest(a *Agent) bool { return a.Digest && t.Config.Digest.At != "" }
+
+// Choices of what an agent is mailed.
+const (
+	NotifyEach     = "each"
+	NotifyDigest   = "digest"
+	NotifyMentions = "mentions"
+)

@@ -105,8 +105,8 @@ func TestDefaults(t *testing.T) {
 				ReplyWithin: Duration(2 * day), Language: "es", Autoresponse: true, Strategy: "fixed", Priority: "normal", Public: true},
 		},
 		Agents: []AgentConfig{
-			{ID: "ana", Name: "Ana Lucía Rojas", Addresses: []string{"ana.rojas@delegados.example"}, Language: "es", Role: "agent", Digest: true},
-			{ID: "luis", Name: "Luis Eduardo Peña", Addresses: []string{"luis.pena@delegados.example"}, Language: "es", Role: "agent", Digest: true},
+			{ID: "ana", Name: "Ana Lucía Rojas", Addresses: []string{"ana.rojas@delegados.example"}, Language: "es", Role: "agent", Digest: true, Notify: "each"},
+			{ID: "luis", Name: "Luis Eduardo Peña", Addresses: []string{"luis.pena@delegados.example"}, Language: "es", Role: "agent", Digest: true, Notify: "each"},
 		},
 		Teams: []TeamConfig{{ID: "moodle", Name: "Soporte Moodle", Members: []string{"ana", "luis"}}},
 	}
@@ -374,4 +374,38 @@ func FuzzParse(f *testing.F) {
 			table.Redacted()
 		}
 	})
+}
+
+// What agents have chosen not to be told at once is warned of where nobody else is.
+func TestWarningsOfChoices(t *testing.T) {
+	const digest, agents, team = "\n[digest]\nat = \"0 7 * * *\"\n", "[[agent]]\nid = \"", "[[team]]\n"
+	choice := func(notify, more string) []string {
+		return []string{agents + "ana\"\n", agents + "ana\"\nnotify = \"" + notify + "\"\n", agents + "luis\"\n", agents + "luis\"\nnotify = \"" + notify + "\"\n", team, more + team}
+	}
+	for _, tt := range []struct {
+		name   string
+		change []string
+		want   []string
+	}{
+		{"each", choice("each", digest), nil},
+		{"digest", choice("digest", digest), []string{"topic[1].team", "nobody of team \"moodle\" is told at once of a new request (ana, luis): it waits for the digest"}},
+		{"digest without one", choice("digest", ""), []string{
+			"agent[0].notify", "there is no digest, so agent \"ana\" is mailed everything at once",
+			"agent[1].notify", "there is no digest, so agent \"luis\" is mailed everything at once"}},
+		{"mentions", choice("mentions", digest), []string{"topic[1].team", "nobody of team \"moodle\" wants to be told of new requests (ana, luis), so all of them are"}},
+		{"mentions, by turns", append(choice("mentions", digest), "team = \"moodle\"", "team = \"moodle\"\nstrategy = \"round robin\""), nil},
+		{"one of them", append(choice("digest", digest), "notify = \"digest\"", "notify = \"each\""), nil},
+		{"who gets none", append(choice("digest", digest), "notify = \"digest\"", "notify = \"digest\"\ndigest = false"), []string{
+			"agent[0].notify", "agent \"ana\" gets no digest, and so is mailed everything at once"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, w := range parse(t, change(t, tt.change...)).Warnings() {
+				got = append(got, w.Key, w.Message)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
 }

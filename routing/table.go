@@ -73,6 +73,7 @@ type Agent struct {
 	Language  string
 	Role      Role
 	Digest    bool      // gets the daily digest
+	Notify    string    // what they are mailed at once: see the constants
 	Calendar  *Calendar // nil: none of their own
 
 	zone *time.Location
@@ -106,7 +107,7 @@ func compile(config *Config, s *source, times *timetable, conditions []*conditio
 	}
 	t.Zone, _ = zone(config.Desk.TimeZone) // was checked
 	for i, c := range config.Agents {
-		a := &Agent{ID: c.ID, Name: c.Name, Addresses: addressKeys(c.Addresses), SendsAs: addressKeys(c.SendsAs), Language: c.Language, Role: Role(c.Role), Digest: c.Digest,
+		a := &Agent{ID: c.ID, Name: c.Name, Addresses: addressKeys(c.Addresses), SendsAs: addressKeys(c.SendsAs), Language: c.Language, Role: Role(c.Role), Digest: c.Digest, Notify: c.Notify,
 			Calendar: times.calendars[c.Calendar], zone: t.Zone, away: times.away[i]}
 		if a.Calendar != nil {
 			a.zone = a.Calendar.zone

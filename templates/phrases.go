@@ -148,6 +148,7 @@ var phrases = map[string]map[string]string{
 	"title.answered":    {"es": "{1} contestó la solicitud {2}, que está a su cargo.", "en": "{1} answered request {2}, which is yours."},
 	"title.both":        {"es": "{1} y {2} contestaron la solicitud {3} casi al tiempo; las dos respuestas se enviaron.", "en": "{1} and {2} answered request {3} at nearly the same time; both answers were sent."},
 	"title.behalf":      {"es": "Se abrió la solicitud {1} a nombre de {2}. Si no fue usted, escriba /spam.", "en": "Request {1} was opened in the name of {2}. If it was not you, write /spam."},
+	"title.news":        {"es": "Con mensajes nuevos", "en": "With new messages"},
 	"title.ofteam":      {"es": "De su equipo, sin tomar", "en": "Your team's, not taken"},
 	"title.heldmail":    {"es": "Correo retenido a su nombre: {1}. Los avisos con que puede dejarlo pasar le llegaron antes.", "en": "Mail held in your name: {1}. You were sent what lets it through."},
 	"title.reminders":   {"es": "{1} solicitudes esperan respuesta", "en": "{1} requests are waiting for an answer"},
