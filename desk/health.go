@@ -14,6 +14,8 @@ type Health struct {
 	Outgoing OutgoingHealth  `json:"outgoing"`
 	// Smarthosts are the further ones, by name.
 	Smarthosts []OutgoingHealth `json:"smarthosts,omitempty"`
+	// Canaries are the ways on which the desk writes to itself.
+	Canaries []CanaryHealth `json:"canaries,omitempty"`
 	// Restart names the parts of the configuration that take effect at the next start.
 	Restart []string `json:"restart,omitempty"`
 }

@@ -241,12 +241,15 @@ func (d *Desk) plan(tx *store.Tx, s *Setting, m *ticket.Message, replay replay) 
 		}
 	}
 	p := &planner{desk: d, tx: tx, setting: s, m: m, change: c, replay: replay}
+	own, canary := p.isCanary()
 	switch {
 	case c.seen.delivery != nil:
 		c.outcome = p.outcome(ticket.EventDuplicate, "the same delivery again")
 		c.fact("delivered again", ticket.LogReason, "already applied; only the acknowledgement was missing")
 	case s.Table.SentByHand(m.Envelope.Account, m.Envelope.Mailbox):
 		err = p.sentByHand()
+	case canary:
+		err = p.canaryBack(own)
 	case c.seen.same != nil:
 		err = p.copyArrived()
 	case m.Quarantine != "":

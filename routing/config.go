@@ -29,6 +29,7 @@ type Config struct {
 	Alarm       AlarmConfig            `toml:"alarm"`
 	Reminder    ReminderConfig         `toml:"reminder"`
 	Digest      DigestConfig           `toml:"digest"`
+	Canary      CanaryConfig           `toml:"canary"`
 	AutoClose   AutoCloseConfig        `toml:"auto_close"`
 	Permissions PermissionsConfig      `toml:"permissions"`
 	OAuth       map[string]OAuthConfig `toml:"oauth"`
@@ -290,6 +291,14 @@ type ReminderConfig struct {
 // DigestConfig is a summary of what is open, mailed to each agent once a day.
 type DigestConfig struct {
 	At string `toml:"at"` // cron line; empty: none is sent
+}
+
+// CanaryConfig is a mail that the desk sends to itself, to see that mail leaves and
+// comes in.
+type CanaryConfig struct {
+	At     string   `toml:"at"`                                     // cron line; empty: none is sent
+	Topics []string `toml:"topics"`                                 // ids: one is sent to the first address of each; default: the catch-all
+	Within Duration `toml:"within" default:"15m" min:"5s" max:"1d"` // one that is not back after this raises an alarm
 }
 
 // BackupConfig is a backup that the desk makes by itself.

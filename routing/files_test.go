@@ -177,13 +177,13 @@ func TestCheckFiles(t *testing.T) {
 
 func TestRedacted(t *testing.T) {
 	table := parse(t, change(t,
-		"imap.secret", "canary-1",
-		"[outgoing]\n", "[outgoing]\nusername = \"soporte\"\npassword_env = \"CANARY_2\"\n",
-		"[[topic]]\n", "[oauth.google]\ntoken_url = \"https://login.example/token\"\nclient_id = \"buzon\"\nclient_secret_file = \"canary-3\"\nrefresh_token_env = \"CANARY_4\"\n\n[[topic]]\n"))
+		"imap.secret", "hidden-1",
+		"[outgoing]\n", "[outgoing]\nusername = \"soporte\"\npassword_env = \"HIDDEN_2\"\n",
+		"[[topic]]\n", "[oauth.google]\ntoken_url = \"https://login.example/token\"\nclient_id = \"buzon\"\nclient_secret_file = \"hidden-3\"\nrefresh_token_env = \"HIDDEN_4\"\n\n[[topic]]\n"))
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("configuration", "config", table)
 	for _, text := range []string{table.Redacted(), log.String()} {
-		if strings.Contains(strings.ToLower(text), "canary") {
+		if strings.Contains(strings.ToLower(text), "hidden") {
 			t.Errorf("holds a secret:\n%s", text)
 		}
 	}

@@ -91,6 +91,7 @@ func TestDefaults(t *testing.T) {
 		Log:         LogConfig{Level: "info", Format: "text"},
 		Alarm:       AlarmConfig{DeadManEvery: Duration(5 * time.Minute), Repeat: Duration(6 * time.Hour)},
 		Reminder:    ReminderConfig{Scan: "*/5 * * * *", Warn: 75, Repeat: Duration(day), Max: 3, Quiet: true},
+		Canary:      CanaryConfig{Within: Duration(15 * time.Minute)},
 		AutoClose:   AutoCloseConfig{Notice: Duration(3 * day)},
 		Permissions: PermissionsConfig{MayAssign: "agent", MayTransfer: "agent", MayMerge: "agent", MayDelete: "lead", MaySee: "agent"},
 		Accounts: []AccountConfig{{Name: "soporte", Host: "imap.virtual.example", Port: 993,

@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 var wantNames = []string{
-	"alarm", "answer", "assigned", "closed", "confirmation", "digest", "forwarded", "held", "internal", "moved", "note", "notification", "notunderstood", "nudge",
+	"alarm", "answer", "assigned", "canary", "closed", "confirmation", "digest", "forwarded", "held", "internal", "moved", "note", "notification", "notunderstood", "nudge",
 	"question", "reminder", "reminders", "state", "thirdparty", "transcript", "undelivered", "update", "updates",
 }
 
@@ -58,7 +58,7 @@ func TestEveryTemplateRenders(t *testing.T) {
 	each(t, set, func(t *testing.T, name, lang string) {
 		d := Sample(lang)
 		m := render(t, set, name, lang, d)
-		apart := name == "alarm" || name == "digest" || name == "reminders" // on no ticket
+		apart := name == "alarm" || name == "canary" || name == "digest" || name == "reminders" // on no ticket
 		if !apart && m.Subject != d.Tag+" "+d.Subject {
 			t.Errorf("subject is %q", m.Subject)
 		}

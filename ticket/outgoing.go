@@ -133,6 +133,7 @@ const (
 	EventDuplicate   = "duplicate"
 	EventVariant     = "variant"
 	EventIgnored     = "ignored"
+	EventCanary      = "canary" // only as what became of a message: a mail of the desk's to itself came back
 	EventQuarantined = "quarantined"
 	EventHeld        = "held"
 	EventQueued      = "queued"

@@ -30,6 +30,10 @@ const (
 	// can only ever be an answer to that question.
 	PurposeRelease Purpose = 5 // "was this mail yours?"
 	PurposeAddress Purpose = 6 // "is this address yours?"
+
+	// PurposeCanary stands in a mail that the desk sends to itself, and is bound to
+	// that mail instead of a ticket.
+	PurposeCanary Purpose = 15
 )
 
 // The purposes of the tokens of mails whose reply stays inside: a reply to an

@@ -72,6 +72,9 @@ var (
 	descAlarms      = prometheus.NewDesc("buzon_alarms", "Alarms that are active.", nil, nil)
 	descFree        = prometheus.NewDesc("buzon_disk_free_bytes", "Free space where the data folder is.", nil, nil)
 	descHeard       = prometheus.NewDesc("buzon_mailbox_heard_seconds", "Seconds since the mailbox's server was last heard from.", []string{"account", "mailbox"}, nil)
+	descCanaryBack  = prometheus.NewDesc("buzon_canary_back_seconds", "Seconds since a mail of the desk's to itself came back last.", []string{"topic"}, nil)
+	descCanaryTook  = prometheus.NewDesc("buzon_canary_took_seconds", "How long the last one that came back was under way.", []string{"topic"}, nil)
+	descCanaryOut   = prometheus.NewDesc("buzon_canary_out", "Those that have not come back.", []string{"topic"}, nil)
 	descConnected   = prometheus.NewDesc("buzon_mailbox_connected", "Whether the mailbox's server is connected.", []string{"account", "mailbox"}, nil)
 )
 
@@ -85,7 +88,15 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	}
 	now := s.desk.Now()
 	gauge(descAlarms, float64(len(s.desk.Alarms())))
-	for _, a := range s.health().Accounts {
+	health := s.health()
+	for _, c := range health.Canaries {
+		gauge(descCanaryOut, float64(c.Out), c.Topic)
+		if !c.Back.IsZero() {
+			gauge(descCanaryBack, now.Sub(c.Back).Seconds(), c.Topic)
+			gauge(descCanaryTook, c.Took.Seconds(), c.Topic)
+		}
+	}
+	for _, a := range health.Accounts {
 		connected := 0.0
 		if a.Connected {
 			connected = 1

@@ -42,6 +42,7 @@ func startClock(ctx context.Context, d *desk.Desk, data string, log *slog.Logger
 		run  func()
 	}{
 		{"@every 10s", c.watchDisk},
+		{"@every 5s", c.canary},
 		{"@hourly", c.prune},
 	} {
 		if _, err := c.cron.AddFunc(job.line, job.run); err != nil {
@@ -50,6 +51,7 @@ func startClock(ctx context.Context, d *desk.Desk, data string, log *slog.Logger
 	}
 	c.cron.Start()
 	go c.overdue() // what fell due while the desk was down
+	go c.canary()
 	return c, nil
 }
 
@@ -105,6 +107,14 @@ func (c *clock) digest() {
 	}
 	if n > 0 {
 		c.log.Info("digests queued", "count", n, ticket.LogTook, time.Since(start))
+	}
+}
+
+// canary has the mails sent that are due to the desk itself, and sees whether the
+// earlier ones are back.
+func (c *clock) canary() {
+	if _, err := c.desk.Canary(c.ctx); err != nil && c.ctx.Err() == nil {
+		c.log.Error("canary", ticket.LogError, err)
 	}
 }
 

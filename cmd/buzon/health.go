@@ -39,10 +39,14 @@ func (b *healthBoard) forget(account string) {
 // Health tells how the connections to the world are.
 func (d *deskDaemon) Health() desk.Health {
 	b := d.health
+	canaries, err := d.desk.Canaries()
+	if err != nil {
+		d.log.Error("reading canaries", ticket.LogError, err)
+	}
 	restart := d.restart.Load()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	h := desk.Health{Outgoing: b.outgoing[""], Accounts: []desk.AccountHealth{}}
+	h := desk.Health{Outgoing: b.outgoing[""], Accounts: []desk.AccountHealth{}, Canaries: canaries}
 	if restart != nil {
 		h.Restart = *restart
 	}

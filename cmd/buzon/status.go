@@ -117,6 +117,16 @@ func (c *statusCmd) print(e *env, st control.Status) {
 		}
 		say("account %s, %s: %s, last heard from %s ago", a.Account, a.Mailbox, state, since(a.LastHeard))
 	}
+	for _, c := range st.Health.Canaries {
+		switch {
+		case c.Sent.IsZero():
+			say("canary %s: none sent yet", c.Topic)
+		case c.Back.IsZero():
+			say("canary %s: sent %s ago, none has come back yet", c.Topic, since(c.Sent))
+		default:
+			say("canary %s: sent %s ago, the last one came back %s ago and took %s", c.Topic, since(c.Sent), since(c.Back), c.Took.Round(100*time.Millisecond))
+		}
+	}
 	f := st.Figures
 	waiting := ""
 	if f.Waiting > 0 && !f.OldestWaiting.IsZero() {
