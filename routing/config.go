@@ -30,6 +30,7 @@ type Config struct {
 	Reminder    ReminderConfig         `toml:"reminder"`
 	Digest      DigestConfig           `toml:"digest"`
 	Canary      CanaryConfig           `toml:"canary"`
+	Report      ReportConfig           `toml:"report"`
 	AutoClose   AutoCloseConfig        `toml:"auto_close"`
 	Permissions PermissionsConfig      `toml:"permissions"`
 	OAuth       map[string]OAuthConfig `toml:"oauth"`
@@ -299,6 +300,15 @@ type CanaryConfig struct {
 	At     string   `toml:"at"`                                     // cron line; empty: none is sent
 	Topics []string `toml:"topics"`                                 // ids: one is sent to the first address of each; default: the catch-all
 	Within Duration `toml:"within" default:"15m" min:"5s" max:"1d"` // one that is not back after this raises an alarm
+}
+
+// ReportConfig is figures that are mailed, as text and as CSV files: those of buzon
+// report.
+type ReportConfig struct {
+	At    string   `toml:"at"`                                       // cron line; empty: none are mailed
+	To    []string `toml:"to"`                                       // ids of agents and teams, and addresses; default: the operators
+	Kinds []string `toml:"kinds"`                                    // of tickets, times, sla, backlog; default: all
+	Since Duration `toml:"since" default:"30d" min:"1d" max:"3650d"` // of tickets that were opened in this time; the backlog has all
 }
 
 // BackupConfig is a backup that the desk makes by itself.

@@ -92,6 +92,7 @@ func TestDefaults(t *testing.T) {
 		Alarm:       AlarmConfig{DeadManEvery: Duration(5 * time.Minute), Repeat: Duration(6 * time.Hour)},
 		Reminder:    ReminderConfig{Scan: "*/5 * * * *", Warn: 75, Repeat: Duration(day), Max: 3, Quiet: true},
 		Canary:      CanaryConfig{Within: Duration(15 * time.Minute)},
+		Report:      ReportConfig{Since: Duration(30 * day), Kinds: []string{"tickets", "times", "sla", "backlog"}},
 		AutoClose:   AutoCloseConfig{Notice: Duration(3 * day)},
 		Permissions: PermissionsConfig{MayAssign: "agent", MayTransfer: "agent", MayMerge: "agent", MayDelete: "lead", MaySee: "agent"},
 		Accounts: []AccountConfig{{Name: "soporte", Host: "imap.virtual.example", Port: 993,

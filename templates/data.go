@@ -58,6 +58,7 @@ type Data struct {
 type Section struct {
 	Title string
 	Rows  []Row
+	Lines []string // instead of tickets
 }
 
 // Row is a ticket in a list.
@@ -163,9 +164,9 @@ func Sample(lang string) Data {
 		{When: d.Received, Author: d.Requester.String(), Kind: "reply", Text: d.Text, Files: d.Files},
 		{When: d.Received.Add(time.Minute), Author: "Otra persona <otra@example.com>", Kind: "reply", Text: "A mí me pasa lo mismo.", Unverified: true},
 	}
-	d.Sections = []Section{{"Vencidas", d.Rows}}
+	d.Sections = []Section{{"Vencidas", d.Rows, []string{"edx, camilo: abiertas 3 · total 7"}}}
 	if lang == "en" {
-		d.Sections = []Section{{"Overdue", d.Rows}}
+		d.Sections = []Section{{"Overdue", d.Rows, []string{"edx, camilo: open 3 · all 7"}}}
 		d.Desk, d.Topic, d.Subject, d.Assignee = "Help desk", "Virtual classrooms", "I can't get into the Algebra course", "Virtual classroom team"
 		d.Text = "Good morning,\n\nSince yesterday the course says “access denied”. A screenshot is attached.\n\n" +
 			"[imagen: captura.png]\n\nThe link is https://aulas.example.edu.co/curso?id=42&vista=1.\n\nThank you."

@@ -173,6 +173,7 @@ func (d Data) oneLine() Data {
 	d.Sections = slices.Clone(d.Sections)
 	for i := range d.Sections {
 		s := &d.Sections[i]
+		s.Lines = allOneLine(s.Lines)
 		s.Title, s.Rows = oneLine(s.Title), oneLineRows(s.Rows)
 	}
 	return d

@@ -56,7 +56,7 @@ func startClock(ctx context.Context, d *desk.Desk, data string, log *slog.Logger
 }
 
 // reschedule sets when overdue work is looked for and digests are sent. With the
-// former goes a look for digests that a stop or a change of the clocks has put off.
+// former goes a look for digests and reports that a stop or a change of the clocks has put off.
 func (c *clock) reschedule(conf *routing.Config) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,6 +67,7 @@ func (c *clock) reschedule(conf *routing.Config) error {
 	}{
 		{"reminder.scan", conf.Reminder.Scan, c.overdue},
 		{"digest.at", conf.Digest.At, c.digest},
+		{"report.at", conf.Report.At, c.report},
 		{"backup.at", conf.Backup.At, c.backup},
 	} {
 		if job.line == "" {
@@ -97,6 +98,18 @@ func (c *clock) overdue() {
 		c.log.Info("reminders queued", "count", n, ticket.LogTook, time.Since(start))
 	}
 	c.digest()
+	c.report()
+}
+
+// report has the reports mailed whose hour has come.
+func (c *clock) report() {
+	n, err := c.desk.MailReports(c.ctx)
+	if err != nil && c.ctx.Err() == nil {
+		c.log.Error("mailing reports", ticket.LogError, err)
+	}
+	if n > 0 {
+		c.log.Info("reports queued", "count", n)
+	}
 }
 
 func (c *clock) digest() {

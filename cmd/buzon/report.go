@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/csv"
-	"io"
 	"strings"
 	"time"
 
@@ -33,7 +31,7 @@ func (c *reportCmd) Run(e *env) error {
 	case c.JSON:
 		return printJSON(e.stdout, r)
 	case c.CSV:
-		return writeCSV(e.stdout, r)
+		return r.WriteCSV(e.stdout)
 	}
 	return printTable(e.stdout, strings.ToUpper(strings.Join(r.Columns, "\t")), func(row func(...any)) {
 		for _, cells := range r.Rows {
@@ -44,24 +42,4 @@ func (c *reportCmd) Run(e *env) error {
 			row(any...)
 		}
 	})
-}
-
-// writeCSV writes a report for a spreadsheet. What a spreadsheet would take for a
-// formula is marked as text.
-func writeCSV(w io.Writer, r desk.Report) error {
-	out := csv.NewWriter(w)
-	for _, cells := range append([][]string{r.Columns}, r.Rows...) {
-		safe := make([]string, len(cells))
-		for i, cell := range cells {
-			if cell != "" && strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
-				cell = "'" + cell
-			}
-			safe[i] = cell
-		}
-		if err := out.Write(safe); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
 }

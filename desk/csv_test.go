@@ -1,4 +1,4 @@
-package main
+package desk_test
 
 import (
 	"strings"
@@ -11,7 +11,7 @@ import (
 func TestCSVHoldsNoFormulas(t *testing.T) {
 	var b strings.Builder
 	cells := []string{"=1+1", "+57", "-1", "@x", "\tx", "\rx", "a=1", "", `say "x", y`}
-	if err := writeCSV(&b, desk.Report{Columns: []string{"=c", "d"}, Rows: [][]string{cells}}); err != nil {
+	if err := (desk.Report{Columns: []string{"=c", "d"}, Rows: [][]string{cells}}).WriteCSV(&b); err != nil {
 		t.Fatal(err)
 	}
 	want := "'=c,d\n'=1+1,'+57,'-1,'@x,'\tx,\"'\rx\",a=1,,\"say \"\"x\"\", y\"\n"
