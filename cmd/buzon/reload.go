@@ -3,10 +3,11 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"time"
 
 	"buzon/desk"
@@ -92,7 +93,8 @@ func (d *deskDaemon) tryReload() {
 		Try: "mend it (buzon check --config FILE says every mistake); then it is taken by itself, or with buzon reload"})
 }
 
-// startWatch reloads when the configuration file has changed.
+// startWatch reloads when the configuration file has changed, or a file that it
+// includes.
 func (d *deskDaemon) startWatch() error {
 	if d.file == "" {
 		return nil
@@ -101,9 +103,9 @@ func (d *deskDaemon) startWatch() error {
 	if every == 0 {
 		every = watchEvery
 	}
-	w := &watched{file: d.file}
+	w := &watched{file: d.file, with: d.included}
 	w.look()
-	if hex.EncodeToString(w.seen[:])[:len(d.table.Version)] == d.table.Version {
+	if now, err := d.load(); err == nil && now.Version == d.table.Version {
 		w.taken = w.seen // else it has changed while the desk started
 	}
 	d.spawn(func(ctx context.Context) {
@@ -116,7 +118,7 @@ func (d *deskDaemon) startWatch() error {
 			case <-tick.C:
 			}
 			if w.changed() {
-				d.log.Info("the configuration file has changed", "file", d.file)
+				d.log.Info("the configuration has changed", "file", d.file)
 				d.tryReload()
 			}
 		}
@@ -124,40 +126,75 @@ func (d *deskDaemon) startWatch() error {
 	return nil
 }
 
-// watched is a file that is looked at again and again.
+// included are the files that the configuration in use includes: calendars, and what
+// stands in the folder of templates. Secrets are read anew at each connection.
+func (d *deskDaemon) included() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	files := slices.Clone(d.table.Included())
+	if folder := d.table.Config.Desk.Templates; folder != "" {
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			return append(files, folder)
+		}
+		for _, e := range entries {
+			if !e.IsDir() {
+				files = append(files, filepath.Join(folder, e.Name()))
+			}
+		}
+	}
+	return files
+}
+
+// watched is a file, with those that it includes, that is looked at again and again.
 type watched struct {
-	file  string
-	stamp stamp
-	seen  [sha256.Size]byte // of the last look
-	taken [sha256.Size]byte // of the content that was acted on
+	file   string
+	with   func() []string
+	stamps []stamp
+	seen   [sha256.Size]byte // of the last look
+	taken  [sha256.Size]byte // of the content that was acted on
 }
 
 // stamp tells cheaply whether a file may have changed.
 type stamp struct {
+	file     string
 	modified time.Time
 	size     int64
 }
 
-// look reads the file if its stamp is another one than before, and tells whether
-// what it holds is the same as at the last look. A file that isn't there, as
-// between the two steps of some editors, counts as being written.
+// look reads the files if one of their stamps is another one than before, and tells
+// whether what they hold is the same as at the last look. The file itself counts as
+// being written while it isn't there, as between the two steps of some editors.
 func (w *watched) look() (steady bool) {
-	info, err := os.Stat(w.file)
-	if err != nil {
-		w.stamp = stamp{}
-		return false
+	files := append([]string{w.file}, w.with()...)
+	now := make([]stamp, len(files))
+	fresh := false // a file system's clock is coarse: what was written just now is read again
+	for i, file := range files {
+		now[i].file = file
+		info, err := os.Stat(file)
+		switch {
+		case err == nil:
+			now[i].modified, now[i].size = info.ModTime(), info.Size()
+			fresh = fresh || time.Since(info.ModTime()) <= time.Second
+		case i == 0:
+			w.stamps = nil
+			return false
+		}
 	}
-	now := stamp{info.ModTime(), info.Size()}
-	// A file system's clock is coarse: what was written just now is read again.
-	if now == w.stamp && time.Since(now.modified) > time.Second {
+	if slices.Equal(now, w.stamps) && !fresh {
 		return true
 	}
-	text, err := os.ReadFile(w.file)
-	if err != nil {
-		return false
+	sum := sha256.New()
+	for i, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil && i == 0 {
+			return false
+		}
+		fmt.Fprintf(sum, "%q %d %v\n", file, len(text), err == nil)
+		sum.Write(text)
 	}
 	before := w.seen
-	w.stamp, w.seen = now, sha256.Sum256(text)
+	w.stamps, w.seen = now, [sha256.Size]byte(sum.Sum(nil))
 	return w.seen == before
 }
 

@@ -153,6 +153,44 @@ func TestChangedFileIsTaken(t *testing.T) {
 	w.until("what needs no start any more is said", func() bool { return len(w.Health().Restart) == 0 })
 }
 
+// A file that the configuration includes is watched as it is itself: a calendar, and
+// the templates.
+func TestChangedIncludedFileIsTaken(t *testing.T) {
+	w := startWatching(t)
+	dir := filepath.Dir(w.file)
+	put := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	day := func(date string) string {
+		return "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//x//ES\r\nBEGIN:VEVENT\r\nUID:1@x\r\nDTSTART;VALUE=DATE:" + date + "\r\nSUMMARY:Día\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+	}
+	if err := os.Mkdir(filepath.Join(dir, "templates"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put("days.ics", day("20261204"))
+	w.write(strings.Replace(w.config("ana"), "[smtp]", "templates = \"templates\"\n[smtp]", 1) +
+		"[[calendar]]\nid = \"office\"\nhours = [\"mon-fri 08:00-17:00\"]\nicalendar = \"days.ics\"\n")
+	works := func(day int) bool {
+		return w.desk.Table().Calendar("office").Works(time.Date(2026, 12, day, 15, 0, 0, 0, time.UTC))
+	}
+	w.until("the file is not taken", func() bool { return w.desk.Table().Calendar("office") != nil })
+	put("days.ics", day("20261211"))
+	w.until("the calendar is not taken", func() bool { return works(4) && !works(11) })
+
+	put("days.ics", "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n")
+	w.until("no alarm", func() bool { return w.alarm() != nil })
+	put("days.ics", day("20261218"))
+	w.until("the mended calendar is not taken", func() bool { return w.alarm() == nil && !works(18) })
+
+	put("templates/alarm.es.txt", "Subject: {{.Nothing}}\n\nx\n")
+	w.until("no alarm", func() bool { return w.alarm() != nil })
+	put("templates/alarm.es.txt", "Subject: Alarma propia\n\n{{.Reason}}\n")
+	w.until("the mended template is not taken", func() bool { return w.alarm() == nil })
+}
+
 // While mail comes, the file is rewritten again and again, good and bad and half;
 // every message that was acknowledged is one ticket.
 func TestReloadLosesNothing(t *testing.T) {
