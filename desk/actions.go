@@ -221,7 +221,7 @@ func (o *orders) labelPerson(c ticket.Command) error {
 // clients start a new conversation when they change.
 func (o *orders) subject(c ticket.Command) error {
 	o.ticket.Subject = ticket.WithoutTags(strings.Join(strings.Fields(ticket.StripTokens(c.Text())), " "))
-	o.did("did.subject", o.ticket.Subject)
+	o.did("did.subject", maskedSubject(o.setting.Table, o.ticket))
 	return nil
 }
 

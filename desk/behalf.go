@@ -260,6 +260,6 @@ func (p *planner) offerMerge(l *letter, topic *routing.Topic, open *ticket.Ticke
 		return
 	}
 	n := open.Number.String()
-	l.data.Lines = append(l.data.Lines, templates.Phrase(l.lang, "title.open", n, open.Subject))
+	l.data.Lines = append(l.data.Lines, templates.Phrase(l.lang, "title.open", n, maskedSubject(p.setting.Table, open)))
 	l.action(templates.Phrase(l.lang, "act.merge", n), ticket.VerbNamed(ticket.CommandMerge).Word(l.lang)+" "+n)
 }

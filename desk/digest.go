@@ -198,7 +198,7 @@ func (p *planner) answerLink(t *ticket.Ticket, person *ticket.Person) string {
 		Ticket: t.ID, Person: person.ID, Purpose: ticket.PurposeReply,
 		Expires: p.now.Add(asDuration(p.setting.Table.Config.Desk.TokenLifetime)),
 	})
-	subject := "Re: " + t.Number.Tag() + " " + t.Subject
+	subject := "Re: " + t.Number.Tag() + " " + maskedSubject(p.setting.Table, t)
 	return "mailto:" + mailtoEscape(ticket.WithPlus(base, token)) + "?subject=" + mailtoEscape(subject)
 }
 

@@ -148,6 +148,12 @@ func (d *Desk) FieldsOf(t *ticket.Ticket) []templates.Field {
 	return fieldsOf(table, t, table.Config.Desk.Language, true)
 }
 
+// maskedSubject is a ticket's subject as it stands in mail: subjects are seen in lists,
+// on locked screens and by every server on the way.
+func maskedSubject(table *routing.Table, t *ticket.Ticket) string {
+	return table.MaskSubject(t.Subject, t.Fields)
+}
+
 // mask hides sensitive fields in what a letter shows of a conversation, unless its
 // reader has asked for them. Requesters' own mail is their own.
 func (l *letter) mask(table *routing.Table, t *ticket.Ticket) {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"buzon/desk"
 	"buzon/mailpipe"
@@ -188,6 +189,59 @@ func TestSensitiveFieldsAreKeptBack(t *testing.T) {
 		if strings.Contains(journal, secret) || strings.Contains(log.String(), secret) {
 			t.Errorf("journal or log have %s", secret)
 		}
+	}
+}
+
+// What the requester wrote into the subject stands in no mail that goes out, in no
+// list and no log line, but in the ticket.
+func TestSensitiveFieldsInTheSubject(t *testing.T) {
+	o := openForm(t)
+	var log bytes.Buffer
+	o.desk.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	const secret = "80123456"
+	out := o.send(letter{from: laura, to: "pregrado@virtual.example", subject: "No abre, cédula " + secret, text: "Rol: profesor\nNo abre."})
+	also := o.send(letter{from: laura, to: "pregrado@virtual.example", subject: "Otra de 80.123.456", text: "Cédula: " + secret + "\nNo abre."})
+	mails := o.sent()
+	var toAna, toLaura mail
+	for _, m := range mails {
+		switch m.row.To {
+		case "ana@privada.example":
+			toAna = m
+		case lauraAddr:
+			toLaura = m
+		}
+	}
+	if toLaura.row.Subject != "["+"#"+also.Number.String()+"] Otra de •••" {
+		t.Errorf("subject %q", toLaura.row.Subject)
+	}
+	o.send(reply(toAna, ana, "/asignar beto"))
+	o.send(reply(toLaura, laura, "/estado"))
+	o.send(letter{from: laura, to: "pregrado@virtual.example", subject: "estado"})
+	o.send(reply(toAna, ana, "Ya quedó."))
+	o.pass(48 * time.Hour)
+	if _, err := o.desk.Remind(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o.desk.Table().Config.Digest.At = "0 7 * * *"
+	o.digest()
+	mails = append(mails, o.sent()...)
+	if len(mails) < 10 {
+		t.Errorf("only %d mails", len(mails))
+	}
+	for _, m := range mails {
+		all := m.raw + m.all() + m.row.Subject
+		if m.row.To == lauraAddr {
+			all = m.row.Subject // who asks for the state is shown their own words
+		}
+		if strings.Contains(all, secret) || strings.Contains(all, "80.123.456") {
+			t.Errorf("%s to %s has it:\n%s\n%s", m.row.Class, m.row.To, m.row.Subject, m.Text)
+		}
+	}
+	if strings.Contains(log.String(), secret) || strings.Contains(log.String(), "80.123.456") {
+		t.Errorf("the log has it:\n%s", log.String())
+	}
+	if kept, _ := o.ticket(out.Number); !strings.Contains(kept.Subject, secret) {
+		t.Errorf("the ticket's subject is %q", kept.Subject)
 	}
 }
 

@@ -44,13 +44,14 @@ type letter struct {
 // conversation is fixed now, in the order in which letters are begun.
 func (d *Desk) begin(c *change, s *Setting, template string, class ticket.Class, topic *routing.Topic, to *ticket.Person, role ticket.Role) *letter {
 	t := c.ticket
+	subject := maskedSubject(s.Table, t)
 	part := t.Join(to.ID, role)
 	number := c.placeholder
 	if t.Number != 0 {
 		number = t.Number.String()
 	}
 	if part.Subject == "" {
-		part.Subject = "[#" + number + "] " + t.Subject
+		part.Subject = "[#" + number + "] " + subject
 	}
 	l := &letter{template: template, lang: t.Language, class: class, topic: topic, to: to}
 	if role != ticket.RoleAgent && to.Language != "" {
@@ -84,7 +85,7 @@ func (d *Desk) begin(c *change, s *Setting, template string, class ticket.Class,
 	l.token = ticket.SeparatorToken(mint(ticket.PurposeSeparator))
 	l.data = templates.Data{
 		Desk: s.Table.Config.Desk.Name, Hostname: s.Table.Config.Desk.Hostname,
-		Number: number, Tag: "[#" + number + "]", Subject: t.Subject,
+		Number: number, Tag: "[#" + number + "]", Subject: subject,
 		Assignee: assigneeName(s.Table, t), Separator: l.token,
 		Received: s.local(c.now), Status: string(t.Status),
 	}

@@ -257,7 +257,7 @@ func (p *planner) row(t *ticket.Ticket) (templates.Row, error) {
 		return templates.Row{}, err
 	}
 	row := templates.Row{
-		Number: t.Number.String(), Subject: t.Subject, Status: string(t.Status), Requester: shown(person.Address).String(),
+		Number: t.Number.String(), Subject: maskedSubject(p.setting.Table, t), Status: string(t.Status), Requester: shown(person.Address).String(),
 		Assignee: assigneeName(p.setting.Table, t),
 	}
 	if !t.Due.IsZero() {

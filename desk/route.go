@@ -258,7 +258,7 @@ func (p *planner) fillCanned(c *routing.Canned, name, agent string, topic *routi
 	if p.ticket.Number != 0 {
 		number = p.ticket.Number.String()
 	}
-	text := strings.NewReplacer("{name}", name, "{number}", number, "{subject}", p.ticket.Subject,
+	text := strings.NewReplacer("{name}", name, "{number}", number, "{subject}", maskedSubject(p.setting.Table, p.ticket),
 		"{topic}", topic.Name(lang), "{agent}", agent).Replace(c.Text(lang))
 	return strings.TrimSpace(text)
 }

@@ -227,7 +227,7 @@ func (p *planner) states(q question, person *ticket.Person) error {
 		}
 		for _, t := range all {
 			row := templates.Row{
-				Number: t.Number.String(), Subject: t.Subject, Status: string(t.Status), Assignee: assigneeName(p.setting.Table, t),
+				Number: t.Number.String(), Subject: maskedSubject(p.setting.Table, t), Status: string(t.Status), Assignee: assigneeName(p.setting.Table, t),
 			}
 			if !t.Due.IsZero() {
 				row.Due = p.setting.local(t.Due)
@@ -270,7 +270,7 @@ func (p *planner) apart(q question, person *ticket.Person, edit func(*letter)) e
 			break
 		}
 	}
-	subject := ticket.WithoutTags(p.m.Subject)
+	subject := table.MaskSubject(ticket.WithoutTags(p.m.Subject), nil)
 	if head, _, _ := strings.Cut(subject, " "); !strings.EqualFold(head, "re:") {
 		subject = "Re: " + subject
 	}

@@ -57,6 +57,7 @@ type reading struct {
 	numbers [32]int64
 	named   [][]value // of named fields, by slot
 	asked   []bool
+	mask    func(string) string // hides sensitive values in what is explained; nil: nothing is
 }
 
 // holds tells whether a condition holds.
@@ -346,7 +347,11 @@ func (t *test) met(r *reading) string {
 			shown = append(shown, "…")
 			break
 		}
-		text := []rune(strings.Join(strings.Fields(ticket.StripTokens(v.raw)), " "))
+		raw := ticket.StripTokens(v.raw)
+		if r.mask != nil {
+			raw = r.mask(raw)
+		}
+		text := []rune(strings.Join(strings.Fields(raw), " "))
 		if len(text) > 60 {
 			text = append(text[:59:59], '…')
 		}

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -15,6 +16,8 @@ type Form struct {
 
 	labels map[string]*FormField // by label key
 	starts map[string]bool       // first words of these
+
+	inline, titled *regexp.Regexp // find sensitive values: see labelPatterns
 }
 
 // FormField is one thing that a form asks for.
@@ -59,6 +62,7 @@ func compileForm(c *FormConfig) *Form {
 		}
 		f.Fields = append(f.Fields, field)
 	}
+	f.inline, f.titled = labelPatterns(c.Fields)
 	return f
 }
 
@@ -247,42 +251,4 @@ func (f *Form) Missing(values map[string]string) []*FormField {
 		}
 	}
 	return missing
-}
-
-// Sensitive tells whether a form keeps a field with an id out of notifications.
-func (t *Table) Sensitive(id string) bool {
-	for _, f := range t.Forms {
-		for _, field := range f.Fields {
-			if field.ID == id && field.Sensitive {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// Masked stands for a value that is not shown.
-const Masked = "•••"
-
-// leastMasked is the shortest value that is masked wherever it stands; a shorter
-// one only behind its label.
-const leastMasked = 4
-
-// Mask hides the values of sensitive fields in a text: those that stand behind
-// their label, and those given, wherever they stand.
-func (t *Table) Mask(text string, values map[string]string) string {
-	for _, f := range t.Forms {
-		found := f.find(text)
-		for _, at := range slices.Backward(found) {
-			if at.field.Sensitive && cleanValue(text[at.start:at.end]) != "" {
-				text = text[:at.start] + Masked + text[at.end:]
-			}
-		}
-	}
-	for id, value := range values {
-		if len(value) >= leastMasked && t.Sensitive(id) {
-			text = strings.ReplaceAll(text, value, Masked)
-		}
-	}
-	return text
 }

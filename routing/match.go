@@ -169,6 +169,13 @@ func (t *Table) tryRules(d *Decision, in *Input) {
 	if len(t.names) > 0 {
 		r.named, r.asked = make([][]value, len(t.names)), make([]bool, len(t.names))
 	}
+	if in.Explain {
+		var values map[string]string
+		if in.Facts.Fields != nil {
+			values = in.Facts.Fields(d.Topic)
+		}
+		r.mask = func(text string) string { return t.MaskSubject(text, values) }
+	}
 	for _, rule := range rules {
 		holds := rule.condition.holds(r)
 		if in.Explain {

@@ -122,7 +122,7 @@ func replayOne(e *env, caller control.Caller, a *control.Archived, old, table *r
 	var subject string
 	try := func(t *routing.Table) string {
 		m := mailpipe.Understand(raw, reading(t))
-		m.Envelope, m.Size, subject = a.Envelope, int64(len(raw)), m.Subject
+		m.Envelope, m.Size = a.Envelope, int64(len(raw))
 		if key := m.IdentityKey; t == old {
 			if seen[key] {
 				return ""
@@ -138,6 +138,7 @@ func replayOne(e *env, caller control.Caller, a *control.Archived, old, table *r
 			}
 		}
 		d := t.Match(in)
+		subject = t.MaskSubject(masked(t, m, d.Topic), in.Facts.Fields(d.Topic))
 		return outline(&d)
 	}
 	was := try(old)

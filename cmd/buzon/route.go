@@ -257,7 +257,7 @@ func confirmation(w io.Writer, table *routing.Table, m *ticket.Message, d *routi
 		lang = m.Language
 	}
 	data := templates.Data{
-		Desk: table.Config.Desk.Name, Topic: d.Topic.Name(lang), Number: "000000", Tag: "[#000000]", Subject: ticket.WithoutTags(m.Subject),
+		Desk: table.Config.Desk.Name, Topic: d.Topic.Name(lang), Number: "000000", Tag: "[#000000]", Subject: masked(table, m, d.Topic),
 		Requester: templates.Person{Name: to.Name, Address: to.Addr}, Status: string(ticket.StatusOpen), Due: due,
 		Signature: d.Topic.Signature, Notice: table.Config.Desk.Notice,
 	}
@@ -288,6 +288,11 @@ func confirmation(w io.Writer, table *routing.Table, m *ticket.Message, d *routi
 		}
 	}
 	fmt.Fprintf(w, "    (it can't be shown: %v)\n", err)
+}
+
+// masked is a message's subject without the values of sensitive fields.
+func masked(table *routing.Table, m *ticket.Message, topic *routing.Topic) string {
+	return table.MaskSubject(ticket.WithoutTags(m.Subject), topic.Form.Guess(m.Text, ticket.Domain(m.From.Addr)))
 }
 
 // errNoOld says that there is nothing to compare with.
