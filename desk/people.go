@@ -263,7 +263,7 @@ func (o *orders) tellParty(agents []*routing.Agent, title string, args []string,
 // tellEach writes to agents what became of a ticket, with the thread, and not to
 // the one who has done it.
 func (o *orders) tellEach(agents []*routing.Agent, title string, args []string, reason string) error {
-	thread, err := o.earlier(o.ticket, 5)
+	thread, err := o.earlier(o.ticket, earlierShown)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"errors"
 	"strings"
 
 	"buzon/routing"
@@ -72,6 +73,7 @@ func (p *planner) reply(ev evidence, who sender) error {
 	if who.role == ticket.RoleThirdParty {
 		decision = routing.Decision{Topic: topic} // what strangers write sets no rules going
 	}
+	before := t.Copy()
 	if len(decision.Rules) > 0 {
 		topic = p.redirect(t, topic, &decision)
 		p.recordDecision(&decision)
@@ -108,11 +110,28 @@ func (p *planner) reply(ev evidence, who sender) error {
 		}
 		template = "thirdparty"
 	}
-	_, err = p.tellAgents(topic, template, e.Text, func(l *letter) {
+	_, told := p.tellAgents(topic, template, e.Text, func(l *letter) {
+		if before.Topic != t.Topic || before.Assignee != t.Assignee || before.Team != t.Team {
+			err = errors.Join(err, p.catchUp(l, before))
+		}
 		l.data.Reopened, l.data.Unverified = reopened, who.unverified
 		l.data.Requester = shown(author.Address)
 		p.withNotes(l, &decision)
 	})
+	return errors.Join(err, told)
+}
+
+// earlierShown is how much of a conversation who comes to a ticket is shown.
+const earlierShown = 5
+
+// catchUp shows an agent who was told nothing of the ticket before what was written
+// on it.
+func (p *planner) catchUp(l *letter, before *ticket.Ticket) error {
+	if before.Participant(l.to.ID) != nil {
+		return nil
+	}
+	earlier, err := (&orders{planner: p, lang: l.lang}).earlier(before, earlierShown)
+	l.data.Thread = append(l.data.Thread, earlier...)
 	return err
 }
 

@@ -273,6 +273,12 @@ hold = true
 	told := o.sent()
 	if m := o.only(told, "beto@privada.example"); !strings.Contains(m.Text, "La movió una regla.") || len(told) != 1 {
 		t.Errorf("%v: %s", addressees(told), m.Text)
+	} else if !strings.Contains(m.Text, "> ¿De qué programa es?") || !strings.Contains(m.Text, "> No me abre el aula de Cálculo.") {
+		t.Errorf("who gets it now is not shown what was written before:\n%s", m.Text)
+	}
+	o.send(reply(answer, laura, "Sí, de la maestría."))
+	if m := o.only(o.sent(), "beto@privada.example"); strings.Contains(m.Text, "> ¿De qué programa es?\n") && strings.Contains(m.Text, "No me abre el aula de Cálculo.") {
+		t.Errorf("who knows it is shown it again:\n%s", m.Text)
 	}
 	// Strangers set no rules going.
 	stranger := reply(confirmation, "Otro <otro@otra.example>", "Compre ya la maestría.")

@@ -128,10 +128,10 @@ func (r *round) lastSaid(t *ticket.Ticket) (at time.Time, theirs bool, answer st
 		switch {
 		case e.Kind == ticket.EntryRequest || e.Kind == ticket.EntryReply:
 			theirs = true
+		case e.Role == ticket.RoleSystem:
+			continue // also a canned answer of a rule's: no person has said anything
 		case e.Kind == ticket.EntryAnswer:
 			theirs, answer = false, e.Text
-		case e.Role == ticket.RoleSystem:
-			continue
 		}
 		at = e.At
 	}

@@ -43,6 +43,62 @@ func (o *office) days(n int) (mails []mail) {
 	return mails
 }
 
+// A canned answer of a rule's is nobody's word: a ticket that a rule has resolved with
+// one, or has waiting, is not closed for the requester's silence; nor is it when the
+// rule answers what they write later.
+func TestCannedAnswersCloseNothing(t *testing.T) {
+	for _, status := range []string{"resolved", "waiting"} {
+		for _, on := range []string{"new", "reply"} {
+			t.Run(status+" on "+on, func(t *testing.T) {
+				o := openWith(t, withTime(autoClose+`
+[[canned]]
+id = "nueva"
+name = "Clave nueva"
+text = "Pida una clave nueva en la página."
+[[rule]]
+name = "clave"
+on = "`+on+`"
+if = "body contains 'mi clave'"
+canned = "nueva"
+status = "`+status+`"
+`))
+				text := "Perdí mi clave."
+				if on == "reply" {
+					text = "No puedo entrar."
+				}
+				out := o.send(letter{from: laura, to: "pregrado@virtual.example", subject: "Ayuda", text: text})
+				if on == "reply" {
+					o.send(reply(o.only(o.sent(), "ana@privada.example"), ana, "¿Qué le falta?"))
+					o.send(reply(o.only(o.sent(), "laura@estudiantes.example"), laura, "Perdí mi clave."))
+				}
+				if tk, _ := o.ticket(out.Number); string(tk.Status) != status {
+					t.Fatalf("it is %s", tk.Status)
+				}
+				if !strings.Contains(o.sentTo("laura@estudiantes.example"), "Pida una clave nueva") {
+					t.Error("no canned answer")
+				}
+				if mails := o.days(25); len(mails) != 0 {
+					t.Errorf("%d mails:\n%s", len(mails), mails[0].Text)
+				}
+				if tk, _ := o.ticket(out.Number); string(tk.Status) != status {
+					t.Errorf("it is %s", tk.Status)
+				}
+			})
+		}
+	}
+}
+
+// sentTo is all that was written to an address since the last look.
+func (o *office) sentTo(address string) (all string) {
+	o.t.Helper()
+	for _, m := range o.sent() {
+		if m.row.To == address {
+			all += m.Text
+		}
+	}
+	return all
+}
+
 func TestResolvedTicketsAreClosed(t *testing.T) {
 	o := openWith(t, withTime(autoClose))
 	n, _, notification := o.opened()
