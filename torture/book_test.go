@@ -238,14 +238,15 @@ func (b *book) vanish(addr string, l letter) {
 // every mail server does. It may be called by a goroutine of its own.
 func (b *book) send(tb testing.TB, addr string, list ...letter) {
 	tb.Helper()
+	patience := 5 * limit(tb) // of a desk that is killed all the time, on a busy machine
 	for _, l := range list {
 		b.mu.Lock()
 		b.sent = append(b.sent, l)
 		b.raws[l.id] = l.raw()
 		b.mu.Unlock()
-		for end := time.Now().Add(limit(tb)); b.offer(addr, l) != taken; time.Sleep(30 * time.Millisecond) {
+		for end := time.Now().Add(patience); b.offer(addr, l) != taken; time.Sleep(30 * time.Millisecond) {
 			if time.Now().After(end) {
-				tb.Errorf("<%s> was not acknowledged within %s", l.id, limit(tb))
+				tb.Errorf("<%s> was not acknowledged within %s", l.id, patience)
 				return
 			}
 		}
