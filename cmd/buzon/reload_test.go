@@ -86,9 +86,15 @@ func startWatching(t *testing.T) *watching {
 
 func (w *watching) config(agent string) string { return fmt.Sprintf(watchedConfig, w.listen, agent) }
 
+// write puts a file in its place at once: at this watch's pace a half-written one
+// might stand for two looks.
 func (w *watching) write(text string) {
 	w.t.Helper()
-	if err := os.WriteFile(w.file, []byte(text), 0o600); err != nil {
+	aside := w.file + ".new"
+	if err := os.WriteFile(aside, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Rename(aside, w.file); err != nil {
 		w.t.Fatal(err)
 	}
 }
