@@ -20,15 +20,21 @@ type claims struct {
 // handOut lets a sender look for rows and marks those that it gets. Rows that the
 // sender has and no longer skips have come back untried. The look happens under
 // the lock, so that it sees each replacement either under way or committed.
-func (c *claims) handOut(smarthost string, skip func(uint64) bool, look func(skip func(uint64) bool) ([]*ticket.Outgoing, error)) ([]*ticket.Outgoing, error) {
+// look is told how many others the sender has.
+func (c *claims) handOut(smarthost string, skip func(uint64) bool, look func(skip func(uint64) bool, others int) ([]*ticket.Outgoing, error)) ([]*ticket.Outgoing, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	others := 0
 	for id, of := range c.sender {
-		if of == smarthost && (skip == nil || !skip(id)) {
+		switch {
+		case of != smarthost:
+		case skip == nil || !skip(id):
 			delete(c.sender, id)
+		default:
+			others++
 		}
 	}
-	rows, err := look(func(id uint64) bool { return c.change[id] > 0 || skip != nil && skip(id) })
+	rows, err := look(func(id uint64) bool { return c.change[id] > 0 || skip != nil && skip(id) }, others)
 	if err != nil {
 		return nil, err
 	}

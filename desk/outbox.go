@@ -63,8 +63,7 @@ func (o Outbox) Due(_ context.Context, now time.Time, limit int, skip func(uint6
 	if err != nil {
 		return nil, next, err
 	}
-	rows, err = d.claims.handOut(o.smarthost, skip, func(skip func(uint64) bool) (found []*ticket.Outgoing, err error) {
-		taken := 0
+	rows, err = d.claims.handOut(o.smarthost, skip, func(skip func(uint64) bool, taken int) (found []*ticket.Outgoing, err error) {
 		leave := func(row store.DueRow) bool {
 			return d.outboxes.of(row.Smarthost) != o.smarthost || skip(row.ID) || !room.has(row.Class, taken)
 		}

@@ -89,6 +89,12 @@ const (
 	longestQuota    = time.Hour
 )
 
+// UnrecordedMails is how many mails a connection may have handed over, one of them
+// perhaps still without its answer, before the outbox knows of the first: so many a
+// connection are sent again after a crash. What is recorded meanwhile shares commits,
+// and the connection need not wait for each.
+const UnrecordedMails = 4
+
 // Sender drains an outbox to the smarthost. A mail that was handed over but not
 // recorded as sent is sent again, with the same bytes: at least once.
 type Sender struct {
@@ -176,7 +182,7 @@ func (s *Sender) Run(ctx context.Context) {
 	d.dismiss()
 	limit := time.AfterFunc(s.grace, kill)
 	defer limit.Stop()
-	for d.busy > 0 {
+	for d.busy > 0 || d.unheard > 0 {
 		d.settle(<-d.reports)
 	}
 	d.wg.Wait()

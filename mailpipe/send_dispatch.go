@@ -12,15 +12,19 @@ import (
 // sendWorker sends one mail at a time over a connection of its own.
 type sendWorker struct {
 	rows      chan *ticket.Outgoing
+	recording chan struct{} // a place for each mail that is sent and not recorded
 	idleSince time.Time
 	linked    bool // it had a connection when it was last heard of
 }
 
 // sendReport is what a worker says after each mail. What concerns the mail alone
-// has been recorded; the rest is the dispatcher's to decide.
+// has been recorded; the rest is the dispatcher's to decide. Of a mail that was sent
+// there are two reports, in any order: that the worker can take the next one, and,
+// without a worker, that the outbox knows.
 type sendReport struct {
-	worker *sendWorker
-	row    *ticket.Outgoing
+	worker    *sendWorker // nil: it has been heard of
+	recording bool        // what concerns the mail comes in another report
+	row       *ticket.Outgoing
 	attempt
 	linked   bool // it keeps a connection
 	took     time.Duration
@@ -37,6 +41,7 @@ type dispatcher struct {
 
 	idle     []*sendWorker // with a connection; the last used is last
 	busy     int
+	unheard  int // workers' reports without, less reports with, what the outbox knows
 	linked   int // busy workers that had a connection before
 	inFlight map[uint64]bool
 	retries  alarmClock
@@ -136,7 +141,7 @@ func (d *dispatcher) handOut(now time.Time) {
 		if n := len(d.idle); n > 0 {
 			w, d.idle = d.idle[n-1], d.idle[:n-1]
 		} else {
-			w = &sendWorker{rows: make(chan *ticket.Outgoing, 1)}
+			w = &sendWorker{rows: make(chan *ticket.Outgoing, 1), recording: make(chan struct{}, UnrecordedMails-1)}
 			d.wg.Go(func() { d.work(w) })
 		}
 		d.busy++
@@ -162,12 +167,22 @@ func (d *dispatcher) work(w *sendWorker) {
 		start := time.Now()
 		a := d.deliver(d.soft, d.hard, &link, row)
 		r := sendReport{worker: w, row: row, attempt: a, linked: link != nil, took: time.Since(start)}
-		switch a.fate {
-		case fateSent, fateTemporary, fatePermanent:
-			r.next, r.recorded = d.record(d.soft, row, a, r.took)
-		}
 		if link != nil && link.sent >= mailsPerLink {
 			r.linked = false
+		}
+		switch a.fate {
+		case fateSent:
+			// The next mail need not wait for the disk.
+			w.recording <- struct{}{}
+			told := r
+			r.recording, told.worker = true, nil
+			d.wg.Go(func() {
+				told.next, told.recorded = d.record(d.soft, row, a, told.took)
+				<-w.recording
+				d.reports <- told
+			})
+		case fateTemporary, fatePermanent:
+			r.next, r.recorded = d.record(d.soft, row, a, r.took)
 		}
 		d.reports <- r
 		if link != nil && !r.linked {
@@ -180,6 +195,29 @@ func (d *dispatcher) work(w *sendWorker) {
 // settle takes a report in.
 func (d *dispatcher) settle(r sendReport) {
 	now := d.now()
+	if r.worker != nil {
+		d.free(r, now)
+		d.wentWell(r, now)
+	} else {
+		d.unheard--
+	}
+	if r.recording {
+		d.unheard++
+		return
+	}
+	delete(d.inFlight, r.row.ID)
+	switch r.fate {
+	case fateDown:
+		d.smarthostDown(r, now)
+	case fateQuota:
+		d.quota(r, now)
+	case fateSent, fateTemporary, fatePermanent:
+		d.concluded(r, now)
+	}
+}
+
+// free lets the worker that sent a report take the next mail, or go.
+func (d *dispatcher) free(r sendReport, now time.Time) {
 	d.busy--
 	if r.worker.linked {
 		d.linked--
@@ -190,14 +228,22 @@ func (d *dispatcher) settle(r sendReport) {
 	} else {
 		close(r.worker.rows)
 	}
-	delete(d.inFlight, r.row.ID)
+}
+
+// wentWell notes what a worker's report says in favour of the smarthost.
+func (d *dispatcher) wentWell(r sendReport, now time.Time) {
 	switch r.fate {
-	case fateDown:
-		d.smarthostDown(r, now)
-	case fateQuota:
-		d.quota(r, now)
-	case fateSent, fateTemporary, fatePermanent:
-		d.concluded(r, now)
+	case fateSent:
+		d.sent++
+		d.rate.Reset()
+		d.daily.Reset()
+		d.quotaUntil = time.Time{}
+		d.change(func(st *SenderStatus) { st.LastSent = now })
+		d.smarthostUp()
+	case fateTemporary, fatePermanent:
+		if r.linked && d.quotaUntil.IsZero() {
+			d.smarthostUp()
+		}
 	}
 }
 
@@ -215,16 +261,6 @@ func (d *dispatcher) concluded(r sendReport, now time.Time) {
 		d.inFlight[id] = true
 	default:
 		d.behind[id] = now.Add(firstRatePause)
-	}
-	if r.fate == fateSent {
-		d.sent++
-		d.rate.Reset()
-		d.daily.Reset()
-		d.quotaUntil = time.Time{}
-		d.change(func(st *SenderStatus) { st.LastSent = now })
-	}
-	if r.fate == fateSent || r.linked && d.quotaUntil.IsZero() {
-		d.smarthostUp()
 	}
 }
 

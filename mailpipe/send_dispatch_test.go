@@ -1,6 +1,7 @@
 package mailpipe
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -170,16 +171,14 @@ func TestProbe(t *testing.T) {
 		if d.step(); d.busy != 1 {
 			t.Errorf("%s: %d mails try it", what, d.busy)
 		}
-		d.settle(<-d.reports)
+		settleAll(d)
 		if d.isDown() || !d.quotaUntil.IsZero() {
 			t.Errorf("%s: a mail was sent, and it is still down", what)
 		}
 		if d.step(); d.busy != 2 {
 			t.Errorf("%s: %d mails go when it works again", what, d.busy)
 		}
-		for d.busy > 0 {
-			d.settle(<-d.reports)
-		}
+		settleAll(d)
 		trouble(d, report(200))
 		if pause := latest(d.downUntil, d.quotaUntil).Sub(clock.now()); pause != first[what] {
 			t.Errorf("%s: the next trouble starts with a pause of %v", what, pause)
@@ -189,6 +188,13 @@ func TestProbe(t *testing.T) {
 		for _, r := range box.rows {
 			r.State = ticket.OutgoingWaiting
 		}
+	}
+}
+
+// settleAll takes in what is under way.
+func settleAll(d *dispatcher) {
+	for d.busy > 0 || d.unheard > 0 {
+		d.settle(<-d.reports)
 	}
 }
 
@@ -274,14 +280,54 @@ func TestUnrecorded(t *testing.T) {
 	}
 	clock.advance(time.Minute)
 	d.step()
-	if r := <-d.reports; r.row.ID != b.ID || r.fate != fateSent {
-		t.Errorf("%+v", r)
+	if settleAll(d); box.states() != "waiting sent" {
+		t.Error(box.states())
 	}
-	d.settle(sendReport{worker: &sendWorker{rows: make(chan *ticket.Outgoing)}, row: b, attempt: attempt{fate: fateSent}, recorded: true})
 	if d.step(); d.busy != 0 {
 		t.Error("the first mail is sent a second time")
 	}
 	d.dismiss()
+}
+
+// slowOutbox writes nothing down before it is let.
+type slowOutbox struct {
+	*memoryOutbox
+	let chan struct{}
+}
+
+func (b *slowOutbox) Report(ctx context.Context, id uint64, result ticket.Result, next time.Time) error {
+	<-b.let
+	return b.memoryOutbox.Report(ctx, id, result, next)
+}
+
+// TestFewUnrecorded: a connection goes on while results are being recorded, but has
+// never handed over more mails than promised of which the outbox does not know.
+func TestFewUnrecorded(t *testing.T) {
+	const mails = 5 * UnrecordedMails
+	box := &slowOutbox{&memoryOutbox{}, make(chan struct{}, mails)}
+	var begun, most atomic.Int64
+	host := startSmarthost(t, func(h *smarthost, _ *smtp.Server) {
+		h.refuse = func(verb, _ string) error {
+			if verb == "DATA" {
+				most.Store(max(most.Load(), begun.Add(1)-int64(len(box.all()))))
+			}
+			return nil
+		}
+	})
+	host.cfg.Connections = 1
+	clock := newManualClock()
+	for range mails {
+		box.add(outgoingTo(clock, "a@example.org"))
+	}
+	runSender(t, NewSender(host.cfg, box, nil, senderQuiet, clock.now))
+	for done := range mails {
+		waitUntil(t, "more mails sent", func() bool { n, _ := host.count(); return n == min(done+UnrecordedMails, mails) })
+		box.let <- struct{}{}
+	}
+	waitUntil(t, "all recorded", func() bool { return len(box.all()) == mails })
+	if most.Load() != UnrecordedMails {
+		t.Errorf("up to %d mails were handed over and not recorded", most.Load())
+	}
 }
 
 // TestManyMails: a connection is replaced after a hundred mails.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+
+	"buzon/mailpipe"
 )
 
 // fate is what the smarthost does with a mail that is offered to it.
@@ -209,9 +211,11 @@ func (s *smarthostSession) cut() error {
 
 // repeats counts the mails that were sent again, and describes each that had no
 // reason to be: a mail may only come twice when the smarthost did not say that
-// it had it, or when the desk was killed in between; and then with equal bytes.
+// it had it, or when the desk was killed in between, and of those only as many as its
+// connections may have had that were not written down; and then with equal bytes.
 func (s *smarthost) repeats() (again int, unfounded []string) {
 	last := map[string]delivery{}
+	killed := map[int]int{} // by era: mails that its end had sent again
 	for _, d := range s.kept() {
 		before, known := last[d.id]
 		last[d.id] = d
@@ -224,6 +228,14 @@ func (s *smarthost) repeats() (again int, unfounded []string) {
 		}
 		if !before.unanswered && d.era == before.era {
 			unfounded = append(unfounded, fmt.Sprintf("I3: mail <%s> to %s was sent again although it was answered with 250", d.id, d.to))
+		}
+		if !before.unanswered && d.era != before.era {
+			killed[before.era]++
+		}
+	}
+	for era, n := range killed {
+		if n > connections*mailpipe.UnrecordedMails {
+			unfounded = append(unfounded, fmt.Sprintf("I3: after kill %d %d mails were sent again that had been answered with 250", era+1, n))
 		}
 	}
 	return again, unfounded
