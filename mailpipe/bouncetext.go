@@ -154,11 +154,16 @@ func isHeaded(said string) bool {
 	return len(title)-len(inner) > 4 && len(inner) < 60 && containsAny(inner, bounceSubjects)
 }
 
+var (
+	withoutSigns  = strings.NewReplacer(".", "", "-", "", "_", "", " ", "", `"`, "")
+	withoutDashes = strings.NewReplacer("-", "", "_", "", ".", "", `\`, "")
+)
+
 // isSystem tells a sender that is the machine's administrator by name: a person
 // may write under it too.
 func isSystem(from ticket.Address) bool {
 	for _, s := range []string{localPart(from.Addr), strings.ToLower(from.Name)} {
-		switch strings.NewReplacer(".", "", "-", "", "_", "", " ", "", `"`, "").Replace(s) {
+		switch withoutSigns.Replace(s) {
 		case "systemadministrator", "administradordelsistema", "administradordesistema", "administradordosistema", "systemadministratör", "administrateursystème",
 			"systemadministratorin", "amministratoredisistema", "mailadministrator", "administradordecorreo":
 			return true
@@ -198,7 +203,7 @@ func localPart(addr string) string {
 
 // isDaemon tells senders that deliver mail.
 func isDaemon(from ticket.Address) bool {
-	switch local := strings.NewReplacer("-", "", "_", "", ".", "", `\`, "").Replace(localPart(from.Addr)); local {
+	switch local := withoutDashes.Replace(localPart(from.Addr)); local {
 	case "mailerdaemon", "postmaster", "maildaemon", "mailer", "daemon", "mdaemon", "maildeliverysystem", "smtpd", "mailadmin", "mmdf",
 		"maileradmin", "mailsystem", "mailmaster", "mailerdemon", "maildeliverysubsystem", "bounce", "bounces", "amavis", "mta":
 		return true

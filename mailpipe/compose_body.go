@@ -221,67 +221,97 @@ var bareLines = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "\uFFFD")
 // after a space, or if there is none between two units, so that words, tokens
 // and characters stay whole for readers that look at the raw message.
 func quotedPrintable(w *bytes.Buffer, text string) {
-	text = bareLines.Replace(strings.ToValidUTF8(text, "\uFFFD"))
-	for i, line := range strings.Split(text, "\n") {
-		if i > 0 {
-			w.WriteString("\r\n")
-		}
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	if strings.ContainsAny(text, "\r\x00") {
+		text = bareLines.Replace(text)
+	}
+	w.Grow(len(text) + len(text)/8)
+	for line, rest, more := strings.Cut(text, "\n"); ; line, rest, more = strings.Cut(rest, "\n") {
 		quotedLine(w, line)
+		if !more {
+			return
+		}
+		w.WriteString("\r\n")
 	}
 }
 
+// quotedRoom is what a line may hold: its last column is for the =.
+const quotedRoom = maxColumns - 1
+
 func quotedLine(w *bytes.Buffer, line string) {
-	const room = maxColumns - 1 // the last column is for the =
-	var last string             // white space at the end of a line would be lost
+	q := quoting{w: w}
+	last := "" // white space at the end of a line would be lost
 	if n := len(line); n > 0 && (line[n-1] == ' ' || line[n-1] == '\t') {
-		line, last = line[:n-1], quoteOctets(rune(line[n-1]))
-	}
-	var pending []byte // not written yet: fits one line
-	space := 0         // where pending may be broken: after its last space
-	add := func(unit string) {
-		if len(pending)+len(unit) > room {
-			cut := space
-			if cut == 0 {
-				cut = len(pending)
-			}
-			w.Write(pending[:cut])
-			w.WriteString("=\r\n")
-			pending = append(pending[:0], pending[cut:]...)
-			space = 0
-			if len(pending)+len(unit) > room { // what followed the space is long too
-				w.Write(pending)
-				w.WriteString("=\r\n")
-				pending = pending[:0]
-			}
-		}
-		pending = append(pending, unit...)
-		if unit == " " || unit == "\t" {
-			space = len(pending)
-		}
+		line, last = line[:n-1], line[n-1:]
 	}
 	// A relay may change these at the beginning of a line: mbox writers quote
 	// "From ", broken ones mistake a dot.
-	switch {
-	case strings.HasPrefix(line, "From "):
-		add(quoteOctets('F'))
-		line = line[1:]
-	case strings.HasPrefix(line, "."):
-		add(quoteOctets('.'))
+	if strings.HasPrefix(line, "From ") || strings.HasPrefix(line, ".") {
+		q.octets(line[:1])
 		line = line[1:]
 	}
-	for unit := range wordUnits(line, room, printable) {
-		add(unit)
+	for len(line) > 0 {
+		c, n := line[0], 1
+		switch {
+		case isASCIIAlnum(rune(c)):
+			for n < len(line) && n < quotedRoom && isASCIIAlnum(rune(line[n])) {
+				n++
+			}
+			q.add(line[:n])
+		case c == ' ' || c == '\t':
+			q.add(line[:1])
+			q.space = q.n
+		case c > ' ' && c <= '~' && c != '=':
+			q.add(line[:1])
+		default:
+			_, n = utf8.DecodeRuneInString(line)
+			q.octets(line[:n])
+		}
+		line = line[n:]
 	}
 	if last != "" {
-		add(last)
+		q.octets(last)
 	}
-	w.Write(pending)
+	w.Write(q.pending[:q.n])
 }
 
-// printable writes a character as it may stand inside a quoted-printable line.
-func printable(r rune) string {
-	if r == '\t' || r >= ' ' && r <= '~' && r != '=' {
-		return string(r)
+// quoting is a line of quoted-printable text that is being put together.
+type quoting struct {
+	w       *bytes.Buffer
+	pending [quotedRoom]byte // the first n octets are not written yet
+	n       int
+	space   int // where pending may be broken: after its last space
+}
+
+// add puts what must stay together into the line.
+func (q *quoting) add(unit string) {
+	if q.n+len(unit) > quotedRoom {
+		q.softBreak(q.space)
+		if q.n+len(unit) > quotedRoom { // what followed the space is long too
+			q.softBreak(0)
+		}
 	}
-	return quoteOctets(r)
+	q.n += copy(q.pending[q.n:], unit)
+}
+
+// softBreak ends the line after so many octets of what is pending; 0: after all.
+func (q *quoting) softBreak(cut int) {
+	if cut == 0 {
+		cut = q.n
+	}
+	q.w.Write(q.pending[:cut])
+	q.w.WriteString("=\r\n")
+	q.n = copy(q.pending[:], q.pending[cut:q.n])
+	q.space = 0
+}
+
+// octets adds a character as =XX.
+func (q *quoting) octets(char string) {
+	var coded [3 * utf8.UTFMax]byte
+	n := 0
+	for i := range len(char) {
+		coded[n], coded[n+1], coded[n+2] = '=', upperHex[char[i]>>4], upperHex[char[i]&15]
+		n += 3
+	}
+	q.add(string(coded[:n]))
 }

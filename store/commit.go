@@ -224,14 +224,19 @@ func (c *committer) transact(jobs []*job) (culprit bool, err error) {
 		return false, c.failure.err()
 	}
 	defer tx.Rollback() // does nothing after a commit
-	for _, j := range jobs {
-		err := shielded(func() error { return j.fn(tx) })
-		if isDamage(err) {
-			c.failure.damaged(c.what, err)
-			return false, c.failure.err()
-		} else if err != nil {
-			return true, err
+	err = shielded(func() error {
+		for _, j := range jobs {
+			if err := j.fn(tx); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if isDamage(err) {
+		c.failure.damaged(c.what, err)
+		return false, c.failure.err()
+	} else if err != nil {
+		return true, err
 	}
 	txid, path := tx.ID(), db.Path()
 	err = shielded(tx.Commit)

@@ -90,6 +90,16 @@ const (
 // counted are the buckets whose sequence numbers their rows.
 var counted = []string{bucketPeople, bucketMessages, bucketOutbox, bucketQuarantine, bucketHeld}
 
+// growing are the buckets to which rows are added at their end, nearly always: their
+// pages are left as full as growingFill says and not half empty, which is the engine's
+// way of leaving room for rows in between.
+var growing = map[string]bool{
+	bucketTicketNumber: true, bucketMessages: true, bucketOutbox: true, bucketOutboxChunks: true,
+	bucketOutboxFinished: true, bucketJournal: true,
+}
+
+const growingFill = 0.9
+
 // derived are the buckets that can be worked out from the others.
 var derived = []string{
 	bucketCounts,

@@ -40,7 +40,11 @@ func (tx *Tx) bucket(name string) *bbolt.Bucket {
 func (tx *Tx) get(bucket string, key []byte) []byte { return tx.bucket(bucket).Get(key) }
 
 func (tx *Tx) put(bucket string, key, value []byte) error {
-	if err := tx.bucket(bucket).Put(key, value); err != nil {
+	b := tx.bucket(bucket)
+	if growing[bucket] {
+		b.FillPercent = growingFill
+	}
+	if err := b.Put(key, value); err != nil {
 		return fmt.Errorf("writing to %s: %w", bucket, err)
 	}
 	return nil

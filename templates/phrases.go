@@ -13,6 +13,9 @@ func Phrase(lang, key string, args ...string) string {
 	if !ok {
 		return key
 	}
+	if len(args) == 0 {
+		return text
+	}
 	pairs := make([]string, 0, 2*len(args))
 	for i, a := range args {
 		pairs = append(pairs, "{"+strconv.Itoa(i+1)+"}", a)

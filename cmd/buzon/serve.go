@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"buzon/routing"
@@ -15,8 +16,28 @@ type serveCmd struct {
 	where
 }
 
+const (
+	// garbage is how much may gather before it is collected, in percent of what is in
+	// use. That is some ten megabytes, so that the usual 100 would have a collection
+	// every few dozen messages: a fifth of the CPU time of each.
+	garbage = 400
+	// heapLimit is where it is collected more often instead, in octets.
+	heapLimit = 320 << 20
+)
+
+// collectLess trades memory for CPU time, unless the environment says otherwise.
+func collectLess() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(heapLimit)
+	}
+}
+
 // Run is the daemon: it starts everything, waits, and stops everything.
 func (c *serveCmd) Run(e *env) error {
+	collectLess()
 	table, err := c.table()
 	if err != nil {
 		return err
