@@ -55,7 +55,11 @@ func (tx *Tx) enqueue(o *ticket.Outgoing) (err error) {
 			o.Size += int64(len(c.Literal)) + c.Length
 		}
 	}
-	if err := tx.save(bucketOutboxChunks, be64(o.ID), o.Chunks); err != nil {
+	chunks, err := encodeChunks(o.Chunks)
+	if err != nil {
+		return err
+	}
+	if err := tx.put(bucketOutboxChunks, be64(o.ID), chunks); err != nil {
 		return err
 	}
 	if err := tx.save(bucketOutbox, be64(o.ID), o); err != nil {
@@ -108,7 +112,11 @@ func (tx *Tx) OutgoingByMessageID(messageID string) (uint64, error) {
 // ErrNotFound when there is no such row, or when PruneSent has dropped them.
 func (tx *Tx) OutgoingChunks(id uint64) ([]ticket.Chunk, error) {
 	var chunks []ticket.Chunk
-	if err := tx.load(bucketOutboxChunks, be64(id), &chunks); err != nil {
+	err := ErrNotFound
+	if raw := tx.get(bucketOutboxChunks, be64(id)); raw != nil {
+		chunks, err = decodeChunks(raw)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("reading the bytes of row %d of the outbox: %w", id, err)
 	}
 	return chunks, nil

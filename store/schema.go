@@ -38,7 +38,7 @@ const (
 	bucketMessageIDs       = "message_ids" // hash of Message-ID, ticket, entry, person → nothing
 
 	bucketOutbox         = "outbox"            // id → Outgoing
-	bucketOutboxChunks   = "outbox_chunks"     // id → chunks
+	bucketOutboxChunks   = "outbox_chunks"     // id → chunks; see encodeChunks
 	bucketOutboxID       = "outbox_message_id" // hash of Message-ID → id
 	bucketOutboxState    = "outbox_state"      // state NUL id → nothing
 	bucketOutboxDue      = "outbox_due"        // class time id → nothing
@@ -121,7 +121,12 @@ var migrations = []migration{
 	addBuckets("footers"),
 	addBuckets("turns"),
 	addWords,
+	nothing, // chunks of outgoing mail are no longer JSON; those that are can be read
 }
+
+// nothing is the step to a version that reads what there is, and writes what the
+// version before can't read.
+func nothing(*bbolt.Tx) error { return nil }
 
 // addBuckets makes buckets that earlier versions did not have.
 func addBuckets(names ...string) migration {

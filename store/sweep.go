@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -112,23 +111,23 @@ func (s *Store) referred(ctx context.Context, segment string) (map[uint64]bool, 
 
 // archiveRefs calls add with each place in the archive that a row refers to.
 func archiveRefs(bucket string, raw []byte, add func(ticket.ArchiveRef)) error {
-	type row struct {
+	if bucket == bucketOutboxChunks {
+		chunks, err := decodeChunks(raw)
+		for _, c := range chunks {
+			if !c.Archive.IsZero() {
+				add(c.Archive)
+			}
+		}
+		return err
+	}
+	var row struct {
 		Archive ticket.ArchiveRef `json:"archive"`
 	}
-	rows := make([]row, 1)
-	var err error
-	if bucket == bucketOutboxChunks {
-		err = json.Unmarshal(raw, &rows)
-	} else {
-		err = json.Unmarshal(raw, &rows[0])
+	if err := decode(bucket, raw, &row); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("%w: a row of %s can't be read: %w", ErrCorrupt, bucket, err)
-	}
-	for _, r := range rows {
-		if !r.Archive.IsZero() {
-			add(r.Archive)
-		}
+	if !row.Archive.IsZero() {
+		add(row.Archive)
 	}
 	return nil
 }
