@@ -121,11 +121,11 @@ var migrations = []migration{
 	addBuckets("footers"),
 	addBuckets("turns"),
 	addWords,
-	nothing, // chunks of outgoing mail are no longer JSON; those that are can be read
+	nothing,
 }
 
 // nothing is the step to a version that reads what there is, and writes what the
-// version before can't read.
+// version before can't read: chunks of outgoing mail that are not JSON.
 func nothing(*bbolt.Tx) error { return nil }
 
 // addBuckets makes buckets that earlier versions did not have.
