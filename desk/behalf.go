@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"slices"
 	"strings"
 
 	"buzon/routing"
@@ -223,6 +224,11 @@ func (p *planner) tellBehalf(o opening, topic *routing.Topic, requester *ticket.
 	l := p.letter("transcript", ticket.ClassNotification, topic, person, ticket.RoleAgent)
 	l.lang = p.agentLanguage(o.agent)
 	l.data.Title = phrase(l.lang, "title.behalf", []string{l.data.Number, shown(requester.Address).String()})
+	line := "line.untold"
+	if slices.ContainsFunc(p.letters, func(other *letter) bool { return other.to == requester }) {
+		line = "line.told"
+	}
+	l.data.Lines = []string{phrase(l.lang, line, nil)}
 	l.offer("spam", ticket.CommandSpam)
 	p.ticket.Participant(person.ID).Note(p.m.MessageID)
 	return nil

@@ -60,6 +60,9 @@ func TestForwardIn(t *testing.T) {
 		if !strings.Contains(transcript.Text, "Se abrió la solicitud "+out.Number.String()+" a nombre de Marta Gil") {
 			t.Errorf("transcript:\n%s", transcript.Text)
 		}
+		if strings.Contains(transcript.Text, "Todavía no le hemos escrito.") == vouched {
+			t.Errorf("vouched %t: transcript:\n%s", vouched, transcript.Text)
+		}
 		if vouched {
 			m := o.only(mails, "marta@estudiantes.example")
 			if strings.Contains(m.raw, "Beto") || strings.Contains(m.raw, "privada.example") {
@@ -115,6 +118,9 @@ func TestOpenedForSomeone(t *testing.T) {
 		mails := o.sent()
 		o.only(mails, "marta@estudiantes.example")
 		transcript := o.only(mails, "ana@privada.example")
+		if !strings.Contains(transcript.Text, "Ya le enviamos el número.") {
+			t.Errorf("%s: transcript:\n%s", first, transcript.Text)
+		}
 		if len(mails) != 2 {
 			t.Errorf("%s: sent %v", first, addressees(mails))
 		}
@@ -233,7 +239,7 @@ func TestForgedForIsNotReturned(t *testing.T) {
 			t.Errorf("%s: outcome %+v", name, out)
 		}
 		for _, m := range o.sent() {
-			if strings.Contains(m.Text, "No entendimos") {
+			if strings.Contains(m.Text, "no se tramitó") {
 				t.Errorf("%s: %s is told:\n%s", name, m.row.To, m.Text)
 			}
 		}

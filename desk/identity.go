@@ -22,6 +22,7 @@ type sender struct {
 	unverified bool
 	foreign    bool           // a token of the person's, from an address that is not known as theirs
 	hold       string         // why a person has to say what shall become of it
+	why        string         // the same for the agent who is asked: a phrase's key
 	owner      *routing.Agent // whose power it claims, when held
 }
 
@@ -77,7 +78,7 @@ func (p *planner) identify(ev evidence) (sender, error) {
 			}
 			return p.identifyAgent(who, fromAgent, fromAgent, person), nil
 		}
-		who.owner = fromAgent
+		who.owner, who.why = fromAgent, "hold.token"
 		who.hold = "it claims to be from agent " + fromAgent.ID + " and carries none of the agent's tokens for this ticket"
 		return who, nil
 	}
@@ -114,13 +115,15 @@ func (p *planner) identifyAgent(who sender, agent, fromAgent *routing.Agent, hol
 		// A person who may decide has said that it was the agent.
 	case p.m.FromRewritten:
 		// The group named the author; nobody but the group vouches for that.
+		who.why = "hold.group"
 		who.hold = "it carries a token of agent " + agent.ID + " and came through group " + p.m.Group + ", which put its own address into From"
 		return who
 	case fromAgent != agent && !agent.MaySendAs(p.m.From.Addr):
+		who.why = "hold.address"
 		who.hold = "it carries a token of agent " + agent.ID + " and comes from another address"
 		return who
 	case reason != "":
-		who.hold = reason
+		who.hold, who.why = reason, "hold.from"
 		return who
 	}
 	who.person, who.agent, who.role, who.joins = holder, agent, ticket.RoleAgent, true

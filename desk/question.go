@@ -51,7 +51,7 @@ func (p *planner) askRelease(t *ticket.Ticket, who sender, person *ticket.Person
 	lang := who.owner.Language
 	l := p.inquire("held", lang, q, person)
 	l.data.Subject = maskedSubject(p.setting.Table, t)
-	l.data.Reason = who.hold
+	l.data.Reason = templates.Phrase(lang, who.why)
 	l.data.Requester = shown(p.m.From)
 	l.data.Text = ticket.StripTokens(p.m.ReplyText)
 	l.give("ask.mine", "si")

@@ -81,6 +81,10 @@ func TestForgedAgent(t *testing.T) {
 				if !strings.HasSuffix(m.row.To, "@privada.example") {
 					t.Errorf("%s was sent to %s", m.row.Class, m.row.To)
 				}
+				_, why, _ := strings.Cut(m.Text, "Motivo: ")
+				if why, _, _ = strings.Cut(why, "\n"); !strings.Contains(why, "correo") {
+					t.Errorf("the agent is told why in words that are not theirs: %q", why)
+				}
 			}
 			if after, _ := o.ticket(n); after.Status != before.Status {
 				t.Errorf("status %s", after.Status)

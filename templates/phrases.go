@@ -107,6 +107,12 @@ var phrases = map[string]map[string]string{
 	"ask.delete":   {"es": "¿Borrar la solicitud {1}? Motivo: {2}. Nadie la verá más. Si no la confirma, no se borra.", "en": "Delete request {1}? Reason: {2}. Nobody will see it any more. Unless you confirm, it stays."},
 	"ask.confirm":  {"es": "Sí, borrarla", "en": "Yes, delete it"},
 
+	// Why a mail was held, to the agent in whose name it came.
+	"hold.token":   {"es": "viene de una dirección suya, pero no responde a un correo que le hayamos enviado a usted sobre esta solicitud", "en": "it comes from an address of yours, but does not reply to a mail that we sent you about this request"},
+	"hold.address": {"es": "responde a un correo que le enviamos a usted, pero viene de otra dirección", "en": "it replies to a mail that we sent you, but comes from another address"},
+	"hold.group":   {"es": "pasó por una lista de correo, que cambió el remitente", "en": "it came through a mailing list, which changed the sender"},
+	"hold.from":    {"es": "el servidor de correo no confirma que venga de su dirección", "en": "the mail server does not confirm that it comes from your address"},
+
 	"ask.mine":     {"es": "Sí, fui yo", "en": "Yes, this was me"},
 	"ask.always":   {"es": "Sí, y esa dirección también es mía", "en": "Yes, and that address is mine too"},
 	"ask.notmine":  {"es": "No fui yo", "en": "No, it was not me"},
@@ -150,7 +156,7 @@ var phrases = map[string]map[string]string{
 	"title.undone":               {"es": "{1} deshizo su orden: la solicitud {2} ya no está a su cargo.", "en": "{1} took the order back: request {2} is no longer yours."},
 	"title.answered":             {"es": "{1} contestó la solicitud {2}, que está a su cargo.", "en": "{1} answered request {2}, which is yours."},
 	"title.both":                 {"es": "{1} y {2} contestaron la solicitud {3} casi al tiempo; las dos respuestas se enviaron.", "en": "{1} and {2} answered request {3} at nearly the same time; both answers were sent."},
-	"title.behalf":               {"es": "Se abrió la solicitud {1} a nombre de {2}. Si no fue usted, escriba /spam.", "en": "Request {1} was opened in the name of {2}. If it was not you, write /spam."},
+	"title.behalf":               {"es": "Se abrió la solicitud {1} a nombre de {2}. Si no fue usted, escriba /spam.", "en": "Request {1} was opened in the name of {2}. If it was not you, write /junk."},
 	"title.news":                 {"es": "Con mensajes nuevos", "en": "With new messages"},
 	"title.report":               {"es": "Informe del {1}", "en": "Report of {1}"},
 	"report.since":               {"es": "Solicitudes abiertas desde el {1}; las pendientes, todas. Los tiempos son horas, laborales donde hay calendario.", "en": "Requests opened since {1}; the backlog has all. Times are hours, of work where there is a calendar."},
@@ -182,6 +188,8 @@ var phrases = map[string]map[string]string{
 	"column.7-30 d":              {"es": "de 7 a 30 días", "en": "7-30 days"},
 	"column.over 30 d":           {"es": "más de 30 días", "en": "over 30 days"},
 	"column.oldest h":            {"es": "la más antigua, horas", "en": "oldest, hours"},
+	"line.told":                  {"es": "Ya le enviamos el número. Lo que usted responda a este correo le llega.", "en": "We have sent them the number. What you reply to this mail reaches them."},
+	"line.untold":                {"es": "Todavía no le hemos escrito. Lo que usted responda a este correo le llega.", "en": "We have not written to them yet. What you reply to this mail reaches them."},
 	"title.ofteam":               {"es": "De su equipo, sin tomar", "en": "Your team's, not taken"},
 	"title.heldmail":             {"es": "Correo retenido a su nombre: {1}. Los avisos con que puede dejarlo pasar le llegaron antes.", "en": "Mail held in your name: {1}. You were sent what lets it through."},
 	"title.reminders":            {"es": "{1} solicitudes esperan respuesta", "en": "{1} requests are waiting for an answer"},
