@@ -47,6 +47,7 @@ func check(s *source, config *Config, folder string) (*timetable, []*condition) 
 		smarthosts: map[string]bool{}, accountNames: map[string]int{},
 		names: map[string]string{}, topicAddresses: map[string]int{}, groups: map[string]int{}, own: map[string]string{}}
 	c.ids()
+	c.inherit()
 	c.desk()
 	c.listener()
 	c.outgoing()

@@ -161,7 +161,7 @@ type TopicConfig struct {
 	NameEN       string   `toml:"name_en"`                                                            // default: name
 	Addresses    []string `toml:"addresses" need:"yes"`                                               // the first one is the sender of its mail; *@domain takes all others of a domain
 	Groups       []string `toml:"groups"`                                                             // addresses of mailing groups whose mail belongs to it
-	Agent        string   `toml:"agent"`                                                              // who gets its tickets; agent or team is required
+	Agent        string   `toml:"agent"`                                                              // who gets its tickets; agent or team is required, here or in the parent
 	Team         string   `toml:"team"`                                                               // instead of agent: all of its members are told
 	SLA          string   `toml:"sla"`                                                                // id; default: reply_within
 	ReplyWithin  Duration `toml:"reply_within" default:"2d"`                                          // when an answer is overdue, on the wall clock; 0: never
@@ -175,7 +175,7 @@ type TopicConfig struct {
 	Strategy     string   `toml:"strategy" default:"fixed" one:"fixed|round robin|least open|sticky"` // who of the team gets a ticket; fixed: the whole team
 	Priority     string   `toml:"priority" default:"normal" one:"low normal high urgent"`             // of its tickets
 	Public       bool     `toml:"public" default:"true"`                                              // whether requesters are told of its address
-	Parent       string   `toml:"parent"`                                                             // id of the topic that it is a part of
+	Parent       string   `toml:"parent"`                                                             // id of the topic that it is a part of, from which it takes what it does not say itself
 	MayAssign    string   `toml:"may_assign" one:"agent lead administrator"`                          // for this topic, instead of what permissions says
 	MayTransfer  string   `toml:"may_transfer" one:"agent lead administrator"`                        // likewise
 	MayMerge     string   `toml:"may_merge" one:"agent lead administrator"`                           // likewise
