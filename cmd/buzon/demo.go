@@ -20,6 +20,8 @@ type demoCmd struct {
 	Data string `help:"Keep the state in this folder; without it, it is gone at the end." placeholder:"DIR" type:"path"`
 	Once bool   `help:"End after the story."`
 
+	Explain bool `help:"Start nothing: tell what is decided about each of the demo's messages, and why."`
+
 	Tickets int    `help:"No story: fill the folder of --data with so many tickets, as they come of mail, for trying out at scale." placeholder:"N"`
 	Config  string `help:"With --tickets: fill it for this configuration instead of the example's." placeholder:"FILE" type:"path"`
 }
@@ -38,6 +40,9 @@ const (
 func (c *demoCmd) Run(e *env) error {
 	if c.Tickets > 0 {
 		return c.fill(e)
+	}
+	if c.Explain {
+		return explainDemo(e.stdout, time.Now())
 	}
 	table, err := routing.Parse("config.example.toml", buzon.ExampleConfig)
 	if err != nil {

@@ -81,7 +81,7 @@ func (c *routeCmd) Run(e *env) error {
 		}
 		fmt.Fprintf(e.stdout, "%s: %s\n", file, told)
 		if c.Explain {
-			explain(e.stdout, table, m, &d, reply != nil)
+			explain(e.stdout, table, m, &d, reply != nil, time.Now())
 		}
 	}
 	if wrong {
@@ -156,8 +156,8 @@ func (c *routeCmd) shown(file string, m *ticket.Message, d *routing.Decision) ma
 	}
 }
 
-// explain tells the decision as a story.
-func explain(w io.Writer, table *routing.Table, m *ticket.Message, d *routing.Decision, reply bool) {
+// explain tells the decision about what came at a time as a story.
+func explain(w io.Writer, table *routing.Table, m *ticket.Message, d *routing.Decision, reply bool, at time.Time) {
 	say := func(format string, args ...any) { fmt.Fprintf(w, "  "+format+"\n", args...) }
 	if m.Quarantine != "" {
 		say("it would be quarantined: %s", m.Quarantine)
@@ -197,7 +197,7 @@ func explain(w io.Writer, table *routing.Table, m *ticket.Message, d *routing.De
 	}
 	due := time.Time{}
 	if !d.Junk() && d.Refuse == nil && !reply {
-		due = dueStory(say, table, d, time.Now())
+		due = dueStory(say, table, d, at)
 	}
 	if !reply {
 		confirmation(w, table, m, d, due)

@@ -117,9 +117,7 @@ func (s *story) settle(ctx context.Context) error {
 }
 
 func (s *story) plain(ctx context.Context) error {
-	err := s.send(demoStudent, "pregrado@virtual.example", message(demoStudent, "Laura Rojas", "pregrado@virtual.example",
-		"No puedo entrar al aula de Cálculo", "", "text/plain; charset=utf-8",
-		"Buenos días.\n\nDesde ayer el aula virtual de Cálculo Diferencial me dice que no estoy matriculada,\npero ya pagué. ¿Me pueden ayudar?\n\nLaura Rojas\nCódigo 20261020034\n"))
+	err := s.send(demoStudent, "pregrado@virtual.example", demoPlain())
 	if err != nil {
 		return err
 	}
@@ -137,13 +135,7 @@ func (s *story) plain(ctx context.Context) error {
 }
 
 func (s *story) attachment(ctx context.Context) error {
-	const boundary = "aleatorio-7hs81"
-	body := "--" + boundary + "\nContent-Type: text/html; charset=utf-8\n\n" +
-		"<html><body><p>Cordial saludo,</p><p>El informe de <b>Turnitin</b> no abre desde el lunes. Adjunto la pantalla.</p><p>Carlos Mejía</p></body></html>\n" +
-		"--" + boundary + "\nContent-Type: image/png; name=\"pantalla.png\"\nContent-Disposition: attachment; filename=\"pantalla.png\"\nContent-Transfer-Encoding: base64\n\n" +
-		"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==\n--" + boundary + "--\n"
-	err := s.office.Deliver("turnitin@virtual.example", message(demoTeacher, "Carlos Mejía", "turnitin@virtual.example",
-		"Informe de Turnitin", "", `multipart/mixed; boundary="`+boundary+`"`, body))
+	err := s.office.Deliver("turnitin@virtual.example", demoAttachment())
 	if err != nil {
 		return err
 	}
@@ -164,8 +156,7 @@ func (s *story) byTag(ctx context.Context) error {
 		return err
 	}
 	tag := tagPattern.FindString(subject(confirmation))
-	err = s.send(demoStudent, "pregrado@virtual.example", message(demoStudent, "Laura Rojas", "pregrado@virtual.example",
-		"Comprobante "+tag, "", "text/plain; charset=utf-8", "Olvidé decir que el pago fue el 12 de noviembre.\n"))
+	err = s.send(demoStudent, "pregrado@virtual.example", demoByTag(tag))
 	if err != nil {
 		return err
 	}
@@ -191,9 +182,7 @@ func (s *story) outOfOffice(ctx context.Context) error {
 	if list, err := parsed.Header.AddressList("Reply-To"); err == nil {
 		to = list[0].Address
 	}
-	err = s.office.Deliver(to, message(demoTeacher, "Carlos Mejía", to,
-		"Respuesta automática: "+subject(confirmation), "Auto-Submitted: auto-replied\nIn-Reply-To: "+id+"\n",
-		"text/plain; charset=utf-8", "Estoy fuera de la oficina hasta el 1 de diciembre.\n"))
+	err = s.office.Deliver(to, demoOutOfOffice(to, subject(confirmation), id))
 	if err != nil {
 		return err
 	}
@@ -216,8 +205,7 @@ func (s *story) taken(ctx context.Context, before int) error {
 }
 
 func (s *story) wrongTopic(ctx context.Context) error {
-	err := s.office.Deliver("moodle@virtual.example", message(demoOther, "Diana Pardo", "moodle@virtual.example",
-		"¿Cuándo abren el diplomado?", "", "text/plain; charset=utf-8", "Hola, quiero saber cuándo abren inscripciones del diplomado en docencia.\n"))
+	err := s.office.Deliver("moodle@virtual.example", demoWrongTopic())
 	if err != nil {
 		return err
 	}
