@@ -164,7 +164,7 @@ type stamp struct {
 
 // look reads the files if one of their stamps is another one than before, and tells
 // whether what they hold is the same as at the last look. The file itself counts as
-// being written while it isn't there, as between the two steps of some editors.
+// being written while it isn't there or is empty, as between the two steps of some editors.
 func (w *watched) look() (steady bool) {
 	files := append([]string{w.file}, w.with()...)
 	now := make([]stamp, len(files))
@@ -173,6 +173,9 @@ func (w *watched) look() (steady bool) {
 		now[i].file = file
 		info, err := os.Stat(file)
 		switch {
+		case err == nil && i == 0 && info.Size() == 0:
+			w.stamps = nil // emptied, to be written anew
+			return false
 		case err == nil:
 			now[i].modified, now[i].size = info.ModTime(), info.Size()
 			fresh = fresh || time.Since(info.ModTime()) <= time.Second
