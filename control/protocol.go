@@ -87,6 +87,8 @@ type Ticket struct {
 	Updated   time.Time     `json:"updated"`
 	Due       time.Time     `json:"due,omitzero"`
 	Deleted   time.Time     `json:"deleted,omitzero"` // since when it is in no list
+	Erased    time.Time     `json:"erased,omitzero"`  // its content is gone since
+	Hold      string        `json:"hold,omitempty"`   // reason of a legal hold
 	Fields    []Field       `json:"fields,omitempty"` // only where one ticket is shown: sensitive ones are among them
 	Entries   []Entry       `json:"entries,omitempty"`
 }
@@ -130,6 +132,25 @@ type Kept struct {
 	Ticket  ticket.ID       `json:"ticket,omitzero"`
 	Via     ticket.Envelope `json:"via"`
 	Raw     []byte          `json:"raw,omitempty"`
+}
+
+// Export is what the desk holds of a person, but for the bytes of their messages.
+type Export struct {
+	Address  string          `json:"address"`
+	Made     time.Time       `json:"made"`
+	People   []ticket.Person `json:"people"`
+	Tickets  []Ticket        `json:"tickets"`  // of theirs, whole
+	Parts    []Ticket        `json:"parts"`    // of others, with what they wrote in them
+	Messages []ExportedMail  `json:"messages"` // that came from them
+}
+
+// ExportedMail is a message of a person. Its bytes are what "message raw" returns.
+type ExportedMail struct {
+	ID      uint64        `json:"id"`
+	At      time.Time     `json:"at"`
+	Outcome string        `json:"outcome"`
+	Number  ticket.Number `json:"number,omitempty"`
+	File    string        `json:"file"`
 }
 
 // Config is the configuration that a running desk uses.

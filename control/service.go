@@ -63,8 +63,19 @@ var operations = map[string]operation{
 		return s.Desk.Keys()
 	},
 	"person show": (*Service).personShow,
-	"held list":   (*Service).heldList,
-	"held show":   (*Service).heldShow,
+	"person plan": func(s *Service, ctx context.Context, in Which) (any, error) {
+		return s.Desk.PlanErasure(ctx, in.Requester)
+	},
+	"person erase": func(s *Service, ctx context.Context, in Which) (any, error) {
+		return s.Desk.ErasePerson(ctx, in.Requester)
+	},
+	"person export": (*Service).personExport,
+	"erasure list":  (*Service).erasureList,
+	"ticket hold": func(s *Service, ctx context.Context, in Which) (any, error) {
+		return nil, s.Desk.Hold(ctx, in.Number, in.What)
+	},
+	"held list": (*Service).heldList,
+	"held show": (*Service).heldShow,
 	"held release": func(s *Service, ctx context.Context, in Which) (any, error) {
 		return s.heldSettled(s.Desk.Release(ctx, in.ID))
 	},
@@ -206,6 +217,12 @@ func view(tx *store.Tx, t *ticket.Ticket) Ticket {
 		Number: t.Number, ID: t.ID, Subject: t.Subject, Status: t.Status, Topic: t.Topic, Assignee: t.Assignee,
 		Team: t.Team, Language: t.Language, Created: t.Created, Updated: t.Updated, Due: t.Due, Deleted: t.Deleted,
 	}
+	if t.Erased != nil {
+		v.Erased = t.Erased.At
+	}
+	if t.Hold != nil {
+		v.Hold = t.Hold.Reason
+	}
 	if person, err := tx.Person(t.Requester); err == nil {
 		v.Requester = person.Address.Addr
 	}
@@ -225,23 +242,29 @@ func (s *Service) ticketShow(_ context.Context, in Which) (any, error) {
 		for _, f := range s.Desk.FieldsOf(t) {
 			v.Fields = append(v.Fields, Field{f.Name, f.Value})
 		}
-		entries, err := tx.Entries(t.ID)
-		for _, e := range entries {
-			shown := Entry{
-				Seq: e.Seq, Kind: e.Kind, Author: e.AuthorName, Role: e.Role, At: e.At, Text: e.Text, Quoted: e.Quoted,
-				Verdict: e.Verdict, Unverified: e.Unverified, MessageID: e.MessageID,
-			}
-			if person, err := tx.Person(e.Author); err == nil {
-				shown.Author = person.Address.Addr
-			}
-			for _, f := range e.Files {
-				shown.Files = append(shown.Files, f.Name)
-			}
-			v.Entries = append(v.Entries, shown)
-		}
+		v.Entries, err = thread(tx, t.ID)
 		return err
 	})
 	return v, err
+}
+
+// thread is a ticket's thread as people look at it.
+func thread(tx *store.Tx, id ticket.ID) (list []Entry, err error) {
+	entries, err := tx.Entries(id)
+	for _, e := range entries {
+		shown := Entry{
+			Seq: e.Seq, Kind: e.Kind, Author: e.AuthorName, Role: e.Role, At: e.At, Text: e.Text, Quoted: e.Quoted,
+			Verdict: e.Verdict, Unverified: e.Unverified, MessageID: e.MessageID,
+		}
+		if person, err := tx.Person(e.Author); err == nil && person.Erased == nil {
+			shown.Author = person.Address.Addr
+		}
+		for _, f := range e.Files {
+			shown.Files = append(shown.Files, f.Name)
+		}
+		list = append(list, shown)
+	}
+	return list, err
 }
 
 func (s *Service) outboxList(_ context.Context, in Which) (any, error) {

@@ -95,6 +95,8 @@ type office struct {
 	t       testing.TB
 	desk    *desk.Desk
 	store   *store.Store
+	data    string // folder
+	shut    func() // closes the store before the test ends
 	setting desk.Setting
 	mu      sync.Mutex
 	now     time.Time
@@ -121,13 +123,17 @@ func openWith(t testing.TB, text string) *office {
 	}
 	log := slog.New(slog.DiscardHandler)
 	data := t.TempDir()
+	o.data = data
 	if o.store, err = store.Open(data, store.Options{Now: o.clock, Log: log}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	o.shut = func() {
 		if err := o.store.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+	t.Cleanup(func() {
+		o.shut()
 		// Whatever the test has done must have left everything in order.
 		if r, err := store.Verify(context.Background(), data); err != nil || !r.Clean() {
 			t.Errorf("the data folder: %v, %+v", err, r)

@@ -174,7 +174,7 @@ func (p *planner) concerning(agent *routing.Agent) ([]*ticket.Ticket, error) {
 			all = append(all, t)
 		}
 	}
-	all = slices.DeleteFunc(all, func(t *ticket.Ticket) bool { return !t.Deleted.IsZero() || !t.MergedInto.IsZero() })
+	all = slices.DeleteFunc(all, func(t *ticket.Ticket) bool { return t.IsHidden() || !t.MergedInto.IsZero() })
 	slices.SortStableFunc(all, func(a, b *ticket.Ticket) int {
 		switch {
 		case a.Due.IsZero() == b.Due.IsZero():

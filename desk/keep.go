@@ -15,7 +15,7 @@ import (
 // has no effect of its own, but a copy to another topic refers the ticket to it.
 func (p *planner) copyArrived() error {
 	first := p.seen.same
-	if !first.Ticket.IsZero() {
+	if !first.Ticket.IsZero() && first.Erased == nil {
 		if t, err := p.tx.Ticket(first.Ticket); err == nil {
 			decision := p.setting.Table.Match(p.input())
 			firstMessage := first.Outcome == ticket.EventTicketed
@@ -50,7 +50,7 @@ func (p *planner) referred(t *ticket.Ticket, topic *routing.Topic) bool {
 // as relays make them: visible in its ticket, without any other effect.
 func (p *planner) variantArrived() error {
 	first := p.seen.variant
-	if !first.Ticket.IsZero() {
+	if !first.Ticket.IsZero() && first.Erased == nil {
 		t, err := p.tx.Ticket(first.Ticket)
 		if err == nil {
 			p.take(t)

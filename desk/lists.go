@@ -228,7 +228,7 @@ func (o *orders) search(c ticket.Command) error {
 
 // list has a mail with tickets sent to the agent.
 func (o *orders) list(title string, all []*ticket.Ticket) {
-	all = slices.DeleteFunc(all, func(t *ticket.Ticket) bool { return !t.Deleted.IsZero() || !t.MergedInto.IsZero() })
+	all = slices.DeleteFunc(all, func(t *ticket.Ticket) bool { return t.IsHidden() || !t.MergedInto.IsZero() })
 	o.reports = append(o.reports, func() error {
 		l := o.toAgent("transcript")
 		l.data.Title = title

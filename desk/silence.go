@@ -20,7 +20,7 @@ func (s *Setting) watch(t *ticket.Ticket, now time.Time) {
 // patience is how long a ticket may be silent before its requester is told; 0: for
 // ever.
 func (s *Setting) patience(t *ticket.Ticket) time.Duration {
-	if topicOf(s.Table, t).Petition || !t.Deleted.IsZero() || !t.MergedInto.IsZero() {
+	if topicOf(s.Table, t).Petition || t.IsHidden() || !t.MergedInto.IsZero() {
 		return 0
 	}
 	switch conf := s.Table.Config.AutoClose; t.Status {

@@ -210,7 +210,7 @@ func (p *planner) states(q question, person *ticket.Person) error {
 		if all, err = p.tx.Tickets(store.TicketFilter{Requester: person.ID}, 10*listed); err != nil {
 			return err
 		}
-		all = slices.DeleteFunc(all, func(t *ticket.Ticket) bool { return !t.Deleted.IsZero() || !t.MergedInto.IsZero() || t.Spam })
+		all = slices.DeleteFunc(all, func(t *ticket.Ticket) bool { return t.IsHidden() || !t.MergedInto.IsZero() || t.Spam })
 	}
 	if len(all) == 0 {
 		return p.apart(q, person, func(l *letter) { l.data.Lines = []string{phrase(q.lang, "line.limited", nil)} })

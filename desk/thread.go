@@ -130,7 +130,7 @@ func (p *planner) current(id ticket.ID) (*ticket.Ticket, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		if !t.Deleted.IsZero() {
+		if t.IsHidden() {
 			return nil, nil
 		}
 		if t.MergedInto.IsZero() {

@@ -58,6 +58,7 @@ func check(s *source, config *Config, folder string) (*timetable, []*condition) 
 	c.backup()
 	c.canary()
 	c.report()
+	c.retention()
 	c.web()
 	c.alarm()
 	c.formsAll()
@@ -256,6 +257,34 @@ func (c *checker) backup() {
 		c.rejectf("backup.folder", `write folder = "/var/backups/buzon"`, "is missing: backup.at needs it")
 	case b.At == "" && b.Folder != "":
 		c.rejectf("backup.folder", `write at = "30 2 * * *"`, "has no effect, because at is not set")
+	}
+}
+
+func (c *checker) retention() {
+	r := c.Retention
+	if c.set("retention.at") && r.At != "" {
+		if mistake := cronMistake(r.At); mistake != "" {
+			c.rejectf("retention.at", `five fields: minute, hour, day, month, weekday; such as "0 3 * * *"`, "%q %s", r.At, mistake)
+		}
+	}
+	c.keeps("retention.keep", r.Keep)
+	for i := range c.Topics {
+		if path := elementPath("topic", i) + ".retention"; c.set(path) {
+			c.keeps(path, c.Topics[i].Retention)
+		} else {
+			c.Topics[i].Retention = r.Keep
+		}
+	}
+}
+
+// keeps checks how long tickets are kept: as long as a reply would reopen them.
+func (c *checker) keeps(path string, keep Duration) {
+	switch {
+	case !c.set(path) || keep == 0 || c.bad("retention.at"):
+	case c.Retention.At == "":
+		c.rejectf(path, `write [retention] at = "0 3 * * *"`, "has no effect, because retention.at is not set")
+	case keep < c.Desk.ReopenWithin && !c.bad("desk.reopen_within"):
+		c.rejectf(path, "write a longer time, or a shorter desk.reopen_within", "is shorter than desk.reopen_within: a reply reopens a ticket for so long")
 	}
 }
 

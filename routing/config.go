@@ -24,6 +24,7 @@ type Config struct {
 	SMTP        SMTPConfig             `toml:"smtp"`
 	Outgoing    OutgoingConfig         `toml:"outgoing"`
 	Backup      BackupConfig           `toml:"backup"`
+	Retention   RetentionConfig        `toml:"retention"`
 	Web         WebConfig              `toml:"web"`
 	Log         LogConfig              `toml:"log"`
 	Alarm       AlarmConfig            `toml:"alarm"`
@@ -171,6 +172,7 @@ type TopicConfig struct {
 	Autoresponse bool     `toml:"autoresponse" default:"true"`                                        // send confirmations
 	Signature    string   `toml:"signature" kind:"text"`                                              // under answers
 	Smarthost    string   `toml:"smarthost"`                                                          // name of the [[smarthost]] that its mail goes to; default: [outgoing]
+	Retention    Duration `toml:"retention" max:"36500d"`                                             // how long after it was closed a ticket is kept; 0: for ever; default: retention.keep
 	CatchAll     bool     `toml:"catch_all"`                                                          // takes what no address matches; exactly one topic has it
 	Strategy     string   `toml:"strategy" default:"fixed" one:"fixed|round robin|least open|sticky"` // who of the team gets a ticket; fixed: the whole team
 	Priority     string   `toml:"priority" default:"normal" one:"low normal high urgent"`             // of its tickets
@@ -315,6 +317,13 @@ type ReportConfig struct {
 type BackupConfig struct {
 	At     string `toml:"at"`                 // cron line; empty: none is made
 	Folder string `toml:"folder" kind:"path"` // what buzon backup would be told; required with at
+}
+
+// RetentionConfig is when the desk erases by itself what it need not keep.
+type RetentionConfig struct {
+	At      string   `toml:"at"`                                // cron line; empty: nothing is ever erased by itself
+	Keep    Duration `toml:"keep" default:"0" max:"36500d"`     // how long after it was closed a ticket is kept, with its mail; 0: for ever
+	Deleted Duration `toml:"deleted" default:"30d" max:"3650d"` // how long after it was deleted
 }
 
 // WebConfig is the HTTP listener for health and metrics.

@@ -87,6 +87,7 @@ func TestDefaults(t *testing.T) {
 		SMTP: SMTPConfig{TLS: "off", MaxMessage: 30 << 20, MaxConnections: 200, MaxPerAddress: 20},
 		Outgoing: OutgoingConfig{Host: "smtp.virtual.example", Port: 587,
 			Login: Login{TLS: "starttls", Auth: "none"}, Connections: 4, GiveUp: Duration(5 * day)},
+		Retention:   RetentionConfig{Deleted: Duration(30 * day)},
 		Web:         WebConfig{Listen: "127.0.0.1:8025"},
 		Log:         LogConfig{Level: "info", Format: "text"},
 		Alarm:       AlarmConfig{DeadManEvery: Duration(5 * time.Minute), Repeat: Duration(6 * time.Hour)},

@@ -44,11 +44,12 @@ type archive struct {
 	commits *committer
 	filling bool // nothing is synced before close
 
-	mu     sync.Mutex
-	closed bool
-	writer *segment            // set and read by the committer's goroutine; guarded for readers
-	open   map[string]*segment // by name, the writer included
-	clock  uint64              // counts uses, for finding the one that is idle longest
+	mu        sync.Mutex
+	closed    bool
+	writer    *segment            // set and read by the committer's goroutine; guarded for readers
+	open      map[string]*segment // by name, the writer included
+	clock     uint64              // counts uses, for finding the one that is idle longest
+	rewriting string              // segment that is written anew without some messages; empty: none is
 }
 
 type segment struct {
@@ -90,6 +91,10 @@ func (a *archive) present() (*bbolt.DB, error) {
 
 func (a *archive) openWriter(name string) (*segment, error) {
 	a.mu.Lock()
+	if a.rewriting == name { // the clock went back by a month
+		a.mu.Unlock()
+		return nil, fmt.Errorf("%w: it is being written anew", ErrLocked)
+	}
 	if s := a.open[name]; s != nil {
 		if !s.readOnly { // it was written to before the clock moved
 			a.mu.Unlock()

@@ -9,6 +9,11 @@ import (
 // compare tells each difference between a bucket as it is and as it should be,
 // one line each.
 func compare(is, should *Tx, bucket string, differ func(string)) {
+	compareBut(is, should, bucket, nil, differ)
+}
+
+// compareBut is compare without the rows of the first that drop tells true of.
+func compareBut(is, should *Tx, bucket string, drop func(key []byte) bool, differ func(string)) {
 	if is.bucket(bucket) == nil {
 		differ(fmt.Sprintf("%s: the bucket is missing", bucket))
 		return
@@ -23,6 +28,10 @@ func compare(is, should *Tx, bucket string, differ func(string)) {
 	ak, av := a.First()
 	bk, bv := b.First()
 	for ak != nil || bk != nil {
+		if ak != nil && drop != nil && drop(ak) {
+			ak, av = a.Next()
+			continue
+		}
 		switch order := bytes.Compare(ak, bk); {
 		case bk == nil || ak != nil && order < 0:
 			if !zero(av) {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,6 +31,9 @@ type MessageRow struct {
 	// Digest is the SHA-256 of the raw bytes, in hexadecimal; empty when it was
 	// not recorded.
 	Digest string `json:"digest,omitempty"`
+	// Erased: the bytes at Archive are gone, or will be as soon as nothing reads
+	// them; of the keys there are salted digests.
+	Erased *ticket.Erased `json:"erased,omitempty"`
 }
 
 // MessageRef is a place in a ticket's thread that a Message-ID belongs to, and
@@ -45,7 +47,8 @@ type MessageRef struct {
 // AddMessage stores a new message: it sets m.ID, and m.At when that is zero. Its
 // three keys lead to the first message that has them, until one comes that has a
 // ticket: a message that was held or kept in quarantine comes again when it is
-// released, and what counts from then on is what became of it.
+// released, and what counts from then on is what became of it. Of a message that was
+// erased and comes again, nothing is stored but that.
 func (tx *Tx) AddMessage(m *MessageRow) error {
 	if err := tx.addMessage(m); err != nil {
 		return fmt.Errorf("storing message %s: %w", m.Correlation, err)
@@ -60,21 +63,17 @@ func (tx *Tx) addMessage(m *MessageRow) (err error) {
 	if m.At.IsZero() {
 		m.At = tx.now().UTC()
 	}
+	if err := tx.entombCopy(m); err != nil {
+		return err
+	}
 	if err := tx.save(bucketMessages, be64(m.ID), m); err != nil {
 		return err
 	}
 	if err := tx.count(countMessages, 1); err != nil {
 		return err
 	}
-	for _, index := range messageKeys(m) {
-		first, err := tx.messageBy(index.bucket, index.key)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
-		if first != nil && (!first.Ticket.IsZero() || m.Ticket.IsZero()) {
-			continue
-		}
-		if err := tx.put(index.bucket, hashKey(index.key), be64(m.ID)); err != nil {
+	for _, k := range messageKeys(m) {
+		if err := tx.indexMessage(k, m); err != nil {
 			return err
 		}
 	}
@@ -144,6 +143,9 @@ func (tx *Tx) MessageByVariant(key string) (*MessageRow, error) {
 
 func (tx *Tx) messageBy(bucket, key string) (*MessageRow, error) {
 	id := tx.get(bucket, hashKey(key))
+	if id == nil { // or it was erased
+		id = tx.get(bucket, hashKey(tx.blind(key)))
+	}
 	if id == nil || key == "" {
 		return nil, fmt.Errorf("looking in %s: %w", bucket, ErrNotFound)
 	}

@@ -102,6 +102,9 @@ func (tx *Tx) putPerson(p *ticket.Person) error {
 }
 
 func personIndex(p *ticket.Person) []indexKey {
+	if p.Erased != nil {
+		return nil
+	}
 	keys := []indexKey{{bucketPersonAddress, string(addressKey(p.Address.Addr)), personKey(p.ID)}}
 	for _, a := range p.Also {
 		keys = append(keys, indexKey{bucketPersonAlso, string(addressKey(a.Addr)), personKey(p.ID)})

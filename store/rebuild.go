@@ -12,6 +12,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
+// beforeRebuild stands in the name of a state that was rebuilt, before the time.
+const beforeRebuild = ".before-rebuild-"
+
 // Rebuild writes all derived rows of a data folder anew, from the others, into a
 // new state, which takes the place of the old one when it has been checked; the
 // old one is kept under the returned path. It needs nothing of the derived rows,
@@ -31,7 +34,7 @@ func Rebuild(ctx context.Context, dir string, now time.Time) (kept string, r *Re
 		if r, err = verifyRebuilt(ctx, path, temp); err != nil {
 			return err
 		}
-		kept = path + ".before-rebuild-" + now.UTC().Format("20060102-150405")
+		kept = path + beforeRebuild + now.UTC().Format("20060102-150405")
 		if err := os.Link(path, kept); err != nil {
 			return err
 		}
@@ -59,7 +62,7 @@ func rebuildInto(path, temp string) error {
 	defer out.close()
 	// gofail: var rebuildBegun struct{}
 	err = readState(path, func(tx *Tx) error {
-		if err := copyBuckets(tx.tx, out, primary); err != nil {
+		if err := copyBuckets(tx.tx, out, primary, nil); err != nil {
 			return err
 		}
 		for _, name := range buckets {
@@ -93,7 +96,7 @@ func (b *bulk) raiseLastNumber() error {
 // verifyRebuilt checks that the new state has all rows of the old one, and says
 // what is wrong with them.
 func verifyRebuilt(ctx context.Context, path, temp string) (*Report, error) {
-	if err := sameRows(path, temp, func(name string) bool { return primary(name) && name != bucketMeta }); err != nil {
+	if err := sameRows(path, temp, func(name string) bool { return primary(name) && name != bucketMeta }, nil); err != nil {
 		return nil, err
 	}
 	v := &verifier{Report: &Report{Differences: []string{}}, ctx: ctx}
@@ -113,8 +116,9 @@ func verifyRebuilt(ctx context.Context, path, temp string) (*Report, error) {
 	return v.Report, readState(temp, v.state)
 }
 
-// copyBuckets copies the rows of buckets, and how far they have counted.
-func copyBuckets(src *bbolt.Tx, out *bulk, wanted func(name string) bool) error {
+// copyBuckets copies the rows of buckets, and how far they have counted. Rows that
+// drop tells true of are left out; nil: none.
+func copyBuckets(src *bbolt.Tx, out *bulk, wanted func(name string) bool, drop func(key []byte) bool) error {
 	return src.ForEach(func(name []byte, b *bbolt.Bucket) error {
 		if !wanted(string(name)) {
 			return nil
@@ -126,14 +130,18 @@ func copyBuckets(src *bbolt.Tx, out *bulk, wanted func(name string) bool) error 
 			if v == nil {
 				return fmt.Errorf("%w: %s holds a bucket", ErrCorrupt, name)
 			}
+			if drop != nil && drop(k) {
+				return nil
+			}
 			return out.put(string(name), k, v)
 		})
 	})
 }
 
 // sameRows checks that two files have the same rows in the buckets of the first
-// one that are wanted.
-func sameRows(path, copied string, wanted func(name string) bool) error {
+// one that are wanted, but for those that drop tells true of, which the second must
+// not have.
+func sameRows(path, copied string, wanted func(name string) bool, drop func(key []byte) bool) error {
 	a, err := openFile(path, openReadOnly)
 	if err != nil {
 		return err
@@ -150,7 +158,7 @@ func sameRows(path, copied string, wanted func(name string) bool) error {
 			return b.View(func(should *bbolt.Tx) error {
 				return is.ForEach(func(name []byte, _ *bbolt.Bucket) error {
 					if wanted(string(name)) {
-						compare(&Tx{tx: is}, &Tx{tx: should}, string(name), func(d string) { differences = append(differences, d) })
+						compareBut(&Tx{tx: is}, &Tx{tx: should}, string(name), drop, func(d string) { differences = append(differences, d) })
 					}
 					return nil
 				})
@@ -182,7 +190,7 @@ func Compact(ctx context.Context, dir string) (before, after int64, err error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			was, is, err := compactFile(path)
+			was, is, err := compactFile(path, nil)
 			if err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
@@ -196,7 +204,9 @@ func Compact(ctx context.Context, dir string) (before, after int64, err error) {
 	return before, after, nil
 }
 
-func compactFile(path string) (before, after int64, err error) {
+// compactFile writes a file anew, without rows that drop tells true of; nil: all are
+// kept. The new file takes the place of the old one when it has been compared with it.
+func compactFile(path string, drop func(key []byte) bool) (before, after int64, err error) {
 	all := func(string) bool { return true }
 	info, err := os.Stat(path)
 	if err != nil {
@@ -217,14 +227,14 @@ func compactFile(path string) (before, after int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	err = undamaged(func() error { return db.View(func(tx *bbolt.Tx) error { return copyBuckets(tx, out, all) }) })
+	err = undamaged(func() error { return db.View(func(tx *bbolt.Tx) error { return copyBuckets(tx, out, all, drop) }) })
 	if err = errors.Join(err, db.Close()); err != nil {
 		return 0, 0, err
 	}
 	if err := out.finish(); err != nil {
 		return 0, 0, err
 	}
-	if err := sameRows(path, temp, all); err != nil {
+	if err := sameRows(path, temp, all, drop); err != nil {
 		return 0, 0, err
 	}
 	shrunk, err := os.Stat(temp)

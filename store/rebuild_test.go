@@ -45,7 +45,7 @@ func TestRebuild(t *testing.T) {
 		t.Error(err)
 	}
 	// What words were noted is in its place now; verifying sees that it is the same.
-	if err := sameRows(original, path, func(name string) bool { return name != bucketWords && name != bucketWordsNoted }); err != nil {
+	if err := sameRows(original, path, func(name string) bool { return name != bucketWords && name != bucketWordsNoted }, nil); err != nil {
 		t.Error(err)
 	}
 	if r := verified(t, dir); !r.Clean() {

@@ -44,6 +44,8 @@ const (
 	bucketOutboxDue      = "outbox_due"        // class time id → nothing
 	bucketOutboxFinished = "outbox_finished"   // time id → nothing, while there are chunks
 
+	bucketErasures = "erasures" // id → Erasure
+
 	bucketQuarantine = "quarantine" // id → QuarantineRow
 	bucketHeld       = "held"       // id → HeldRow
 
@@ -70,7 +72,7 @@ var buckets = []string{
 	bucketPeople, bucketPersonAddress, bucketPersonAlso, bucketQuestions,
 	bucketMessages, bucketMessageTransport, bucketMessageIdentity, bucketMessageVariant, bucketMessageIDs,
 	bucketOutbox, bucketOutboxChunks, bucketOutboxID, bucketOutboxState, bucketOutboxDue, bucketOutboxFinished,
-	bucketQuarantine, bucketHeld,
+	bucketErasures, bucketQuarantine, bucketHeld,
 	bucketMailboxes, bucketLedger, bucketLedgerUnsettled,
 	bucketJournal, bucketJournalTicket,
 	bucketAutomatic, bucketAutomaticAge,
@@ -88,7 +90,7 @@ const (
 )
 
 // counted are the buckets whose sequence numbers their rows.
-var counted = []string{bucketPeople, bucketMessages, bucketOutbox, bucketQuarantine, bucketHeld}
+var counted = []string{bucketErasures, bucketPeople, bucketMessages, bucketOutbox, bucketQuarantine, bucketHeld}
 
 // growing are the buckets to which rows are added at their end, nearly always: their
 // pages are left as full as growingFill says and not half empty, which is the engine's
@@ -122,6 +124,7 @@ var migrations = []migration{
 	addBuckets("turns"),
 	addWords,
 	nothing,
+	addBuckets("erasures"),
 }
 
 // nothing is the step to a version that reads what there is, and writes what the

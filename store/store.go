@@ -67,6 +67,7 @@ type Store struct {
 	closeOnce sync.Once
 	closeErr  error
 	filling   bool
+	erasing   sync.Mutex // held by Erase
 }
 
 // Open opens the data folder, and makes it (mode 0700, files 0600) when it is

@@ -61,7 +61,7 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 		var batch []uint64
 		batch, from, done, err = s.unreferred(from, wanted)
 		if err == nil && len(batch) > 0 {
-			err = s.deleteRaw(ctx, batch)
+			err = s.deleteRaw(ctx, s.orphans.segment, batch)
 		}
 		if errors.Is(err, errNextMonth) {
 			return swept, nil
@@ -167,10 +167,10 @@ func (s *Store) unreferred(from uint64, wanted map[uint64]bool) (batch []uint64,
 var errNextMonth = errors.New("another segment is written to")
 
 // deleteRaw deletes messages of the segment that is written to.
-func (s *Store) deleteRaw(ctx context.Context, batch []uint64) error {
+func (s *Store) deleteRaw(ctx context.Context, segment string, batch []uint64) error {
 	a := s.archive
 	return a.commits.do(ctx, 0, func(tx *bbolt.Tx) error {
-		if a.writer.name != s.orphans.segment {
+		if a.writer.name != segment {
 			return errNextMonth
 		}
 		b := tx.Bucket([]byte(bucketRaw))

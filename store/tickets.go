@@ -69,7 +69,7 @@ func (tx *Tx) putTicket(t *ticket.Ticket) error {
 		return err
 	}
 	t.Revision = revision + 1
-	reworded := old != nil && (old.Subject != t.Subject || old.Requester != t.Requester || old.Deleted.IsZero() != t.Deleted.IsZero())
+	reworded := old != nil && (old.Subject != t.Subject || old.Requester != t.Requester || old.IsHidden() != t.IsHidden())
 	if err := tx.save(bucketTickets, t.ID[:], t); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (tx *Tx) putTicket(t *ticket.Ticket) error {
 	switch {
 	case reworded:
 		return tx.rewords(t)
-	case old == nil && t.Deleted.IsZero():
+	case old == nil && !t.IsHidden():
 		return tx.noteWords(t.Number, 0, wordsOfTicket(tx, t))
 	}
 	return nil
@@ -275,7 +275,7 @@ func (tx *Tx) AddEntry(t *ticket.Ticket, e *ticket.Entry) error {
 	if err := tx.save(bucketEntries, entryKey(t.ID, e.Seq), e); err != nil {
 		return fmt.Errorf("adding entry %d to ticket %s: %w", e.Seq, t.Number.Tag(), err)
 	}
-	if t.Deleted.IsZero() {
+	if !t.IsHidden() {
 		if err := tx.noteWords(t.Number, e.Seq, wordsOfEntry(e)); err != nil {
 			return err
 		}

@@ -30,6 +30,8 @@ type Report struct {
 	// of deliveries that were made again, and of crashes between archiving and
 	// applying. They are harmless.
 	Unreferenced int `json:"unreferenced"`
+	// Erased counts messages whose content was erased: each has a row that says so.
+	Erased int `json:"erased,omitempty"`
 
 	Differences []string `json:"differences"`    // what is wrong, a line each
 	More        int      `json:"more,omitempty"` // differences that are not spelt out
@@ -171,7 +173,7 @@ func (v *verifier) state(tx *Tx) error {
 	if version != schemaVersion(migrations) {
 		return fmt.Errorf("it has schema %d and this program knows %d; start the desk once with this version", version, schemaVersion(migrations))
 	}
-	for _, step := range []func(*Tx) error{v.journal, v.tickets, v.messages, v.people, v.outgoing, v.kept, v.questions, v.ledger, v.numbers, v.indexes} {
+	for _, step := range []func(*Tx) error{v.journal, v.tickets, v.messages, v.people, v.outgoing, v.kept, v.questions, v.erasures, v.ledger, v.numbers, v.indexes} {
 		if err := v.ctx.Err(); err != nil {
 			return err
 		}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"buzon/ticket"
 )
 
 // archive checks each segment, and each archived message against its row.
@@ -85,9 +87,11 @@ func (v *verifier) archived(state *Tx, name string, b *bbolt.Bucket) error {
 	k, id, ok := next()
 	row := func() uint64 { return fromBE64(k[len(prefix):]) }
 	gone := func(until uint64) {
-		for ok && row() < until {
+		for ; ok && row() < until; k, id, ok = next() {
+			if m, err := state.Message(fromBE64(id)); err == nil && m.Erased != nil {
+				continue
+			}
 			v.differf("archive: %s/%d, the bytes of message %d, is missing", name, row(), fromBE64(id))
-			k, id, ok = next()
 		}
 	}
 	for m := range archivedMessages(b) {
@@ -116,6 +120,15 @@ func (v *verifier) matches(state *Tx, where string, id uint64, m archivedMessage
 	row, err := state.Message(id)
 	if err != nil {
 		return // said already
+	}
+	if row.Erased != nil {
+		var order ticket.Event
+		if state.load(bucketJournal, be64(row.Erased.Event), &order) == nil {
+			if e, err := state.Erasure(order.Object); err == nil && !e.Purged.IsZero() {
+				v.differf("%s: message %d was erased, and its bytes are there", where, id)
+			}
+		}
+		return
 	}
 	if row.Size != m.size {
 		v.differf("%s: it has %d octets, and message %d has %d", where, m.size, id, row.Size)

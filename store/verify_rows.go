@@ -93,6 +93,9 @@ func (v *verifier) messages(tx *Tx) error {
 			v.differf("%s: it stands at %x", where, k)
 		}
 		v.place(tx, where, m.Ticket, m.Entry)
+		if m.Erased != nil {
+			v.tombstone(tx, where, m)
+		}
 		if other := v.derived.get(bucketArchived, archivedKey(m.Archive)); other != nil {
 			v.differf("%s: its bytes, %s, are those of message %d as well", where, m.Archive, fromBE64(other))
 		}
@@ -197,6 +200,8 @@ func objectOf(e *ticket.Event) string {
 	switch e.Kind {
 	case ticket.EventQueued, ticket.EventSent, ticket.EventFailed, ticket.EventFolded:
 		return bucketOutbox
+	case ticket.EventErasing, ticket.EventErased:
+		return bucketErasures
 	case ticket.EventQuarantined:
 		return bucketQuarantine
 	case ticket.EventHeld:

@@ -279,7 +279,7 @@ func (tx *Tx) rewords(t *ticket.Ticket) error {
 			return err
 		}
 	}
-	if !t.Deleted.IsZero() {
+	if t.IsHidden() {
 		return nil
 	}
 	return allWords(tx, t, func(entry uint32, w words) error { return tx.noteWords(t.Number, entry, w) })
@@ -323,7 +323,7 @@ func deriveWords(tx *Tx, numbers func() *Tx, put func(key, value []byte) error) 
 		rows := placing{}
 		for _, id := range ids {
 			t, err := tx.Ticket(id)
-			if err != nil || !t.Deleted.IsZero() {
+			if err != nil || t.IsHidden() {
 				continue
 			}
 			n := uint64(t.Number)

@@ -153,5 +153,8 @@ const (
 	EventKeys        = "keys"     // Detail: rotated or dropped
 	EventAsked       = "asked"    // a person, by mail, about something of theirs
 	EventDecided     = "decided"  // the person answered; Detail: what
+	EventErasing     = "erasing"  // Object: the erasure; Detail: its kind
+	EventErased      = "erased"   // Object: the erasure; Detail: how much went; Digest: of its row
+	EventHold        = "hold"     // legal, of a ticket; Detail: set or released; Digest: of the reason
 	EventAddress     = "address"  // a further one of a person's is known from now on; Digest: of it
 )

@@ -26,6 +26,8 @@ type Person struct {
 	// Away is until when an agent gets no new tickets.
 	Away   time.Time `json:"away,omitzero"`
 	Labels []string  `json:"labels,omitempty"` // folded, sorted
+	// Erased: nothing else is known of them any more, and nobody is them.
+	Erased *Erased `json:"erased,omitempty"`
 	// Also are further addresses that the person has said are theirs. Mail from
 	// them is the person's; mail to the person goes to Address alone.
 	Also []AlsoAddress `json:"also,omitempty"`

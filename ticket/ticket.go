@@ -58,6 +58,8 @@ type Ticket struct {
 	Moved        bool          `json:"moved,omitempty"`      // the requester was told of a transfer
 	Spam         bool          `json:"spam,omitempty"`
 	Deleted      time.Time     `json:"deleted,omitzero"` // hidden from everybody since
+	Erased       *Erased       `json:"erased,omitempty"` // its content is gone; it goes nowhere any more
+	Hold         *LegalHold    `json:"hold,omitempty"`   // neither retention nor erasure touches it
 	Helped       int8          `json:"helped,omitempty"` // what the requester said of the answer: 1 it helped, -1 it did not
 	Entries      uint32        `json:"entries"`          // how many there are; the newest has this number
 
@@ -134,6 +136,10 @@ func (t *Ticket) Copy() *Ticket {
 	c.Linked = slices.Clone(t.Linked)
 	c.Merged = slices.Clone(t.Merged)
 	c.Referred = slices.Clone(t.Referred)
+	if t.Hold != nil {
+		hold := *t.Hold
+		c.Hold = &hold
+	}
 	if t.Undo != nil {
 		undo := *t.Undo
 		c.Undo = &undo

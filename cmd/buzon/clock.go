@@ -44,6 +44,7 @@ func startClock(ctx context.Context, d *desk.Desk, data string, log *slog.Logger
 		{"@every 10s", c.watchDisk},
 		{"@every 5s", c.canary},
 		{"@hourly", c.prune},
+		{"@hourly", c.erasures},
 	} {
 		if _, err := c.cron.AddFunc(job.line, job.run); err != nil {
 			return nil, fmt.Errorf("scheduling %q: %w", job.line, err)
@@ -52,6 +53,7 @@ func startClock(ctx context.Context, d *desk.Desk, data string, log *slog.Logger
 	c.cron.Start()
 	go c.overdue() // what fell due while the desk was down
 	go c.canary()
+	go c.erasures() // one may have been cut off
 	return c, nil
 }
 
@@ -69,6 +71,7 @@ func (c *clock) reschedule(conf *routing.Config) error {
 		{"digest.at", conf.Digest.At, c.digest},
 		{"report.at", conf.Report.At, c.report},
 		{"backup.at", conf.Backup.At, c.backup},
+		{"retention.at", conf.Retention.At, c.retain},
 	} {
 		if job.line == "" {
 			continue
@@ -161,6 +164,25 @@ func (c *clock) backup() {
 	}
 	c.desk.Clear("backup")
 	c.log.Info("backed up", "folder", folder, ticket.LogTook, time.Since(start))
+}
+
+// retain erases what need not be kept any more.
+func (c *clock) retain() {
+	start := time.Now()
+	n, err := c.desk.Retain(c.ctx)
+	if err != nil && c.ctx.Err() == nil {
+		c.log.Error("erasing what need not be kept", ticket.LogError, err)
+	}
+	if n > 0 {
+		c.log.Info("tickets erased", "count", n, ticket.LogTook, time.Since(start), ticket.LogHint, "buzon compact takes the last of them out of the files")
+	}
+}
+
+// erasures goes on with those that were cut off, or had to wait.
+func (c *clock) erasures() {
+	if err := c.desk.FinishErasures(c.ctx); err != nil && c.ctx.Err() == nil {
+		c.log.Error("going on with an erasure", ticket.LogError, err)
+	}
 }
 
 // tryDisk is what to do when the disk takes no writes.

@@ -50,6 +50,11 @@ func showKeys(e *env, w *where, operation string, asJSON bool) error {
 
 type personCmd struct {
 	Show personShowCmd `cmd:"" help:"Show a person: addresses and tickets."`
+
+	Export personExportCmd `cmd:"" help:"Write all that the desk holds of a person to a zip file or a folder."`
+	Erase  personEraseCmd  `cmd:"" help:"Erase all that the desk holds of a person, and print a receipt."`
+
+	Erasures personErasuresCmd `cmd:"" help:"List what was erased, by order and by retention, the newest first."`
 }
 
 type personShowCmd struct {

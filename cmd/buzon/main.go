@@ -61,11 +61,11 @@ type commands struct {
 	Reload     reloadCmd     `cmd:"" help:"Make the running desk read its configuration again."`
 	Pause      pauseCmd      `cmd:"" help:"Stop sending mail, or an account."`
 	Resume     resumeCmd     `cmd:"" help:"Go on after pause."`
-	Ticket     ticketCmd     `cmd:"" help:"List and show tickets."`
+	Ticket     ticketCmd     `cmd:"" help:"List and show tickets; hold them for the law."`
 	Outbox     outboxCmd     `cmd:"" help:"List, show, retry and drop outgoing mail."`
 	Quarantine quarantineCmd `cmd:"" help:"List, show, retry and drop messages that could not be read."`
 	Held       heldCmd       `cmd:"" help:"List, show, release and drop messages that wait for a person's word."`
-	Person     personCmd     `cmd:"" help:"Show a person."`
+	Person     personCmd     `cmd:"" help:"Show, export and erase a person."`
 	Report     reportCmd     `cmd:"" help:"Count tickets, times and what is late, as a table or CSV."`
 	Keys       keysCmd       `cmd:"" help:"List and rotate the keys that sign reply addresses."`
 	Verify     verifyCmd     `cmd:"" help:"Check every row, index and archived message; say what differs."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
@@ -12,6 +13,7 @@ import (
 	"net/smtp"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -58,6 +60,7 @@ func TestScripts(t *testing.T) {
 			"emptied":  emptied,
 			"hangup":   hangup,
 			"get":      get,
+			"holds":    holds,
 			"truncate": truncate,
 			"send":     send,
 			"deliver":  deliver,
@@ -228,6 +231,24 @@ func get(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s: %s\n%s", args[0], res.Status, body)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), body, 0o600))
+}
+
+// holds FOLDER WORD…: each word stands in some file of the folder; with ! none does.
+func holds(ts *testscript.TestScript, neg bool, args []string) {
+	var all []byte
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		all = append(all, raw...)
+		return err
+	}))
+	for _, word := range args[1:] {
+		if bytes.Contains(all, []byte(word)) == neg {
+			ts.Fatalf("%q in the files of %s: %v", word, args[0], neg)
+		}
+	}
 }
 
 // truncate FILE LENGTH: cuts a file.

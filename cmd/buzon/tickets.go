@@ -11,6 +11,9 @@ import (
 type ticketCmd struct {
 	List ticketListCmd `cmd:"" help:"List tickets, the newest first, without those that were deleted."`
 	Show ticketShowCmd `cmd:"" help:"Show a ticket with all of its thread."`
+
+	Hold    ticketHoldCmd    `cmd:"" help:"Legal hold: keep a ticket from retention and erasure."`
+	Release ticketReleaseCmd `cmd:"" help:"End a legal hold."`
 }
 
 type ticketListCmd struct {
@@ -74,6 +77,12 @@ func (c *ticketShowCmd) Run(e *env) error {
 		with = "team " + t.Team
 	}
 	say("%s, topic %s, with %s, from %s", t.Status, t.Topic, with, t.Requester)
+	if !t.Erased.IsZero() {
+		say("erased %s", t.Erased.Local().Format("2006-01-02 15:04"))
+	}
+	if t.Hold != "" {
+		say("legal hold: %s", t.Hold)
+	}
 	if !t.Due.IsZero() {
 		say("answer due %s", t.Due.Local().Format("2006-01-02 15:04"))
 	}
