@@ -130,48 +130,6 @@ func mistypedFor(c ticket.Command) bool {
 	return len(near) == 1 && near[0].Name == ticket.CommandFor
 }
 
-// giveBack returns a new mail to the agent who wrote it when its /for line can't be
-// carried out: nothing is opened, and nothing typed is lost. It does so only where
-// the account's server vouches for From and the agent may be written to, so that
-// whoever forges an agent's address causes no mail and learns nothing; otherwise
-// the mail is a request like any other.
-func (p *planner) giveBack() (bool, error) {
-	agent := p.setting.Table.AgentByAddress(p.m.From.Addr)
-	if agent == nil || p.m.Kind != ticket.KindHuman || !p.vouched() {
-		return false, nil
-	}
-	_, _, no := p.forLine(agent)
-	if no == nil {
-		return false, nil
-	}
-	person, err := p.agentPerson(agent)
-	if err != nil {
-		return false, err
-	}
-	if ok, err := p.mayTell(person); !ok || err != nil {
-		return false, err
-	}
-	lang := p.agentLanguage(agent)
-	l := p.summary("notunderstood", lang, person)
-	if topic := p.setting.Table.TopicByAddress(firstOf(p.m.Envelope.Recipients)); topic != nil {
-		l.topic = topic // the corrected mail goes there, also as a reply
-		l.draft.EnvelopeFrom = topic.Sender()
-	}
-	l.class, l.draft.Class = ticket.ClassNotification, ticket.ClassNotification
-	l.draft.InReplyTo, l.draft.References = p.m.MessageID, []string{p.m.MessageID}
-	if p.m.MessageID == "" {
-		l.draft.References = nil
-	}
-	l.data.Subject = "Re: " + ticket.WithoutTags(ticket.StripTokens(p.m.Subject))
-	l.data.Reason = phrase(lang, no.key, no.args)
-	l.data.Hint = no.hint
-	l.data.Text = ticket.StripTokens(p.m.ReplyText)
-	p.event(ticket.Event{Kind: ticket.EventHeld, Person: person.ID, Detail: "command"})
-	p.change.outcome = p.outcome(ticket.EventHeld, l.data.Reason)
-	p.fact("not understood", ticket.LogAgent, agent.ID, ticket.LogReason, no.Error())
-	return true, nil
-}
-
 func firstOf(list []string) string {
 	if len(list) == 0 {
 		return ""

@@ -322,8 +322,10 @@ func (p *planner) person(ev evidence) error {
 		return p.askedState(q)
 	}
 	if ev.ticket == nil {
-		if back, err := p.giveBack(); back || err != nil {
-			return err
+		for _, giveBack := range []func(evidence) (bool, error){p.giveBackDeleted, p.giveBackFor} {
+			if back, err := giveBack(ev); back || err != nil {
+				return err
+			}
 		}
 	}
 	if ev.ticket == nil || !who.joins {

@@ -32,6 +32,7 @@ type evidence struct {
 	person ticket.PersonID // whom the token was sent to; 0: no token
 	cited  []ticket.ID     // other tickets that are named by weaker evidence
 	bounce *ticket.Token   // it came to a signed bounce address
+	gone   *ticket.Token   // of a ticket that is not there any more
 	inside bool            // it answers a mail whose replies stay inside
 	// question is what the mail answers, whatever else it names: it can be
 	// nothing but an answer to it.
@@ -46,6 +47,9 @@ func (p *planner) thread() (evidence, error) {
 	take := func(by int, t ticket.Token) error {
 		found, err := p.current(t.Ticket)
 		if found == nil || err != nil {
+			if ev.gone == nil && t.Person != 0 {
+				ev.gone = &t
+			}
 			return err // a restored desk may not know the ticket any more
 		}
 		switch {

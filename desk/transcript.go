@@ -14,6 +14,8 @@ type refusal struct {
 	key  string // of a phrase
 	args []string
 	hint string // what would work
+	// final: nothing in the mail can be mended.
+	final bool
 }
 
 func (r *refusal) Error() string { return r.key + " " + strings.Join(r.args, " ") }

@@ -277,6 +277,20 @@ func TestDeleteNeedsASecondWord(t *testing.T) {
 	if out := o.send(reply(confirmation, laura, "¿Y mi caso?")); out.Event != ticket.EventTicketed || out.Number == n {
 		t.Errorf("outcome %+v", out)
 	}
+	o.sent()
+
+	// An agent who still answers it is told, with their text; nobody else is, and
+	// what they write is a request like any other.
+	out := o.send(reply(notification, ana, "Ya quedó matriculada."))
+	back := o.only(o.sent(), anaAt)
+	if out.Event != ticket.EventHeld || !strings.Contains(back.Text, "La solicitud 003181 fue borrada") || !strings.Contains(back.Text, "Ya quedó matriculada.") || strings.Contains(back.Text, "Corrija esa línea") {
+		t.Errorf("outcome %+v, and Ana is told:\n%s", out, back.Text)
+	}
+	for _, other := range []string{laura, "Otra <otra@example.org>"} {
+		if out := o.send(reply(notification, other, "Ya quedó.")); out.Event != ticket.EventTicketed {
+			t.Errorf("from %s: outcome %+v", other, out)
+		}
+	}
 }
 
 // Two agents who answer within minutes are both told; both answers go out.

@@ -42,6 +42,7 @@ type Data struct {
 
 	Reason   string   // for failures and alarms: what happened
 	Hint     string   // what to do about it
+	Final    bool     // nothing can be done about it
 	Thread   []Item   // earlier entries, newest first
 	News     []Item   // several entries that are told of at once, oldest first
 	Commands []string // what an agent can write on the first line, a command each

@@ -85,6 +85,7 @@ var phrases = map[string]map[string]string{
 	"no.requester": {"es": "{1}: es quien hizo la solicitud", "en": "{1}: is the requester"},
 	"no.own":       {"es": "{1}: es una dirección de la mesa de ayuda", "en": "{1}: is an address of the desk"},
 	"no.status":    {"es": "{1}: no se puede desde el estado en que está", "en": "{1}: not from the state that it is in"},
+	"no.deleted":   {"es": "La solicitud {1} fue borrada", "en": "Request {1} was deleted"},
 	"no.new":       {"es": "{1}: solo sirve en un correo nuevo a un tema", "en": "{1}: only in a new mail to a topic"},
 	"no.address":   {"es": "{1}: escriba una dirección de correo completa, como ana@ejemplo.edu", "en": "{1}: write a whole mail address, such as ana@example.edu"},
 	"no.yourself":  {"es": "{1}: es una dirección suya; escriba sin esa línea", "en": "{1}: that address is yours; write without that line"},
