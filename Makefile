@@ -26,7 +26,7 @@ check:
 test: check unit e2e
 
 unit:
-	$(GO) test $(RACE) $(UNIT)
+	$(GO) test -timeout 20m $(RACE) $(UNIT)
 
 # Verbose, so that tests which did not run are seen.
 e2e:
