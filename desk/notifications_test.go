@@ -386,6 +386,10 @@ var happenings = map[string]func(*testing.T) *stage{
 		}
 		return s
 	},
+	"the hour of the count of spam, and some came": func(t *testing.T) *stage {
+		return junk(t, strings.Replace(watching(company()), "id = \"beto\"", "id = \"beto\"\nrole = \"lead\"", 1))
+	},
+	"the hour of the count of spam, without a lead": func(t *testing.T) *stage { return junk(t, watching(company())) },
 	"bounce": func(t *testing.T) *stage {
 		s := assigned(t)
 		s.bounce()

@@ -308,10 +308,14 @@ func withoutSecret(err error, secret string) error {
 // selectMailbox opens a mailbox for reading and writing. On an open one it does
 // so anew, which brings news that some servers tell in no other way.
 func (c *imapConn) selectMailbox(name string) (*imap.SelectData, error) {
+	return c.openMailbox(name, nil)
+}
+
+func (c *imapConn) openMailbox(name string, options *imap.SelectOptions) (*imap.SelectData, error) {
 	var data *imap.SelectData
 	c.watch.start()
 	err := c.do(c.limits.command, func() (err error) {
-		data, err = c.client.Select(name, nil).Wait()
+		data, err = c.client.Select(name, options).Wait()
 		return err
 	})
 	c.readOnly = c.watch.stop()

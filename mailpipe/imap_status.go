@@ -302,7 +302,7 @@ func diagnoseSelect(mailbox string, err error) error {
 	ae := &AccountError{Doing: fmt.Sprintf("opening folder %q", mailbox), Err: err}
 	if !slices.Contains(passing, refused.Code) {
 		ae.Permanent = true
-		ae.Hint = "create the folder, let this user read it, or correct the account's folders key"
+		ae.Hint = "create the folder, let this user read it, or correct its name in the account"
 	}
 	return ae
 }

@@ -464,7 +464,7 @@ func TestCheckAccount(t *testing.T) {
 		{"unreadable password", func(c *IMAPConfig) {
 			c.Server.Password = func() (string, error) { return "", errors.New("no such file") }
 		}, "password_file"},
-		{"missing mailbox", func(c *IMAPConfig) { c.Mailbox = "Nada" }, "correct the account's folders key"},
+		{"missing mailbox", func(c *IMAPConfig) { c.Mailbox = "Nada" }, "correct its name in the account"},
 		{"TLS expected", func(c *IMAPConfig) { c.Server.TLS = "implicit" }, `tls = "starttls"`},
 		{"STARTTLS refused", func(c *IMAPConfig) { c.Server.TLS = "starttls" }, `tls = "implicit"`},
 		{"no such mechanism", func(c *IMAPConfig) { c.Server.Auth, c.Server.Tokens = "xoauth2", staticToken("t") }, "offers: PLAIN"},

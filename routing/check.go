@@ -56,6 +56,7 @@ func check(s *source, config *Config, folder string) (*timetable, []*condition) 
 	c.reminder()
 	c.digest()
 	c.backup()
+	c.spam()
 	c.canary()
 	c.report()
 	c.retention()
@@ -294,6 +295,17 @@ func (c *checker) digest() {
 	}
 	if mistake := cronMistake(c.Digest.At); mistake != "" {
 		c.rejectf("digest.at", `five fields: minute, hour, day, month, weekday; such as "0 7 * * 1-5"`, "%q %s", c.Digest.At, mistake)
+	}
+}
+
+func (c *checker) spam() {
+	if !c.set("spam.at") {
+		return
+	}
+	if mistake := cronMistake(c.Spam.At); mistake != "" {
+		c.rejectf("spam.at", `five fields: minute, hour, day, month, weekday; such as "0 7 * * *"`, "%q %s", c.Spam.At, mistake)
+	} else if !slices.ContainsFunc(c.Accounts, func(a AccountConfig) bool { return a.Spam != "" }) {
+		c.rejectf("spam.at", `write spam = "Spam" in an account`, "has no effect, because no account names a spam folder")
 	}
 }
 

@@ -249,8 +249,20 @@ func (c *checker) folders(path string, a *AccountConfig, seen map[string]string)
 		}
 		seen[mailbox] = path
 	}
-	if a.Sent != "" && !c.bad(path+".sent") && (sameFolder(a.Sent, a.MoveTo) || slices.ContainsFunc(a.Folders, func(f string) bool { return sameFolder(f, a.Sent) })) {
+	taken := func(folder string) bool {
+		return sameFolder(folder, a.MoveTo) || slices.ContainsFunc(a.Folders, func(f string) bool { return sameFolder(f, folder) })
+	}
+	if a.Sent != "" && !c.bad(path+".sent") && taken(a.Sent) {
 		c.rejectf(path+".sent", "name the folder that mail programs put sent mail into", "%q is a folder that mail is taken from or moved to", a.Sent)
+	}
+	if a.Spam == "" || c.bad(path+".spam") {
+		return
+	}
+	const hint = "name the folder that the server puts junk into"
+	if taken(a.Spam) {
+		c.rejectf(path+".spam", hint, "%q is a folder that mail is taken from or moved to", a.Spam)
+	} else if sameFolder(a.Spam, a.Sent) {
+		c.rejectf(path+".spam", hint, "%q is the folder of sent mail", a.Spam)
 	}
 }
 

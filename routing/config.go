@@ -30,6 +30,7 @@ type Config struct {
 	Alarm       AlarmConfig            `toml:"alarm"`
 	Reminder    ReminderConfig         `toml:"reminder"`
 	Digest      DigestConfig           `toml:"digest"`
+	Spam        SpamConfig             `toml:"spam"`
 	Canary      CanaryConfig           `toml:"canary"`
 	Report      ReportConfig           `toml:"report"`
 	AutoClose   AutoCloseConfig        `toml:"auto_close"`
@@ -144,6 +145,7 @@ type AccountConfig struct {
 	Port int    `toml:"port" min:"1" max:"65535"` // default 993, or 143 without implicit TLS
 	Login
 	Folders      []string `toml:"folders" default:"INBOX"`                     // that mail is taken from
+	Spam         string   `toml:"spam"`                                        // folder that the server puts junk into: a count of what comes into it is mailed once a day, see [spam], and nothing in it is taken or answered; default: none
 	Sent         string   `toml:"sent"`                                        // folder in which people's own answers from this mailbox are looked for; default: none
 	Poll         Duration `toml:"poll" default:"1m" min:"5s" max:"1d"`         // how often to look when IDLE is not there
 	Idle         bool     `toml:"idle" default:"true"`                         // whether to let the server tell of new mail (RFC 2177)
@@ -294,6 +296,13 @@ type ReminderConfig struct {
 // DigestConfig is a summary of what is open, mailed to each agent once a day.
 type DigestConfig struct {
 	At string `toml:"at"` // cron line; empty: none is sent
+}
+
+// SpamConfig is when the leads are mailed what has come into the spam folders of the
+// accounts that name one: those of the account's default_topic, or of any topic where it
+// has none; where there is no lead, the operators. Nothing is mailed where nothing came.
+type SpamConfig struct {
+	At string `toml:"at" default:"0 7 * * *"` // cron line; at most once a day
 }
 
 // CanaryConfig is a mail that the desk sends to itself, to see that mail leaves and

@@ -14,7 +14,17 @@ func (t *Table) DigestDay(now time.Time) (day string, ok bool) {
 	if t.Config.Digest.At == "" {
 		return "", false
 	}
-	schedule, err := cron.ParseStandard(t.Config.Digest.At)
+	return t.dayOf(t.Config.Digest.At, now)
+}
+
+// SpamDay tells whether the hour of a day's count of spam folders has come, and which
+// day it is, as DigestDay does.
+func (t *Table) SpamDay(now time.Time) (day string, ok bool) {
+	return t.dayOf(t.Config.Spam.At, now)
+}
+
+func (t *Table) dayOf(line string, now time.Time) (day string, ok bool) {
+	schedule, err := cron.ParseStandard(line)
 	if err != nil {
 		return "", false // was checked
 	}

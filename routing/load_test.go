@@ -92,6 +92,7 @@ func TestDefaults(t *testing.T) {
 		Log:         LogConfig{Level: "info", Format: "text"},
 		Alarm:       AlarmConfig{DeadManEvery: Duration(5 * time.Minute), Repeat: Duration(6 * time.Hour)},
 		Reminder:    ReminderConfig{Scan: "*/5 * * * *", Warn: 75, Repeat: Duration(day), Max: 3, Quiet: true},
+		Spam:        SpamConfig{At: "0 7 * * *"},
 		Canary:      CanaryConfig{Within: Duration(15 * time.Minute)},
 		Report:      ReportConfig{Since: Duration(30 * day), Kinds: []string{"tickets", "times", "sla", "backlog"}},
 		AutoClose:   AutoCloseConfig{Notice: Duration(3 * day)},

@@ -23,6 +23,20 @@ type Outcome struct {
 	Detail string // short reason, for the log
 }
 
+// Arrivals is what has come into a mailbox from which nothing is taken.
+type Arrivals struct {
+	State MailboxState
+	Count int
+	// Newest are the latest of them, the newest first; not always all.
+	Newest []Glimpse
+}
+
+// Glimpse is what is read of a message that is not taken.
+type Glimpse struct {
+	From    Address
+	Subject string
+}
+
 // MailboxState is how far the desk has come with one IMAP mailbox.
 type MailboxState struct {
 	UIDValidity uint32 `json:"uidvalidity"` // zero: never looked at

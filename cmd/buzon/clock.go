@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"buzon/desk"
+	"buzon/mailpipe"
 	"buzon/routing"
 	"buzon/ticket"
 )
@@ -24,15 +26,19 @@ type clock struct {
 	desk *desk.Desk
 	data string // folder
 	log  *slog.Logger
+	// look counts what has come into the spam folder of an account since a look before.
+	look lookFunc
 
 	mu   sync.Mutex
 	cron *cron.Cron
 	jobs []cron.EntryID // those that the configuration sets the hour of
 }
 
+type lookFunc func(ctx context.Context, a routing.AccountConfig, since ticket.MailboxState) (ticket.Arrivals, error)
+
 // startClock starts it.
-func startClock(ctx context.Context, d *desk.Desk, data string, log *slog.Logger) (*clock, error) {
-	c := &clock{ctx: ctx, desk: d, data: data, log: log, cron: cron.New(
+func startClock(ctx context.Context, d *desk.Desk, data string, look lookFunc, log *slog.Logger) (*clock, error) {
+	c := &clock{ctx: ctx, desk: d, data: data, look: look, log: log, cron: cron.New(
 		cron.WithLocation(d.Table().Zone), cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger)))}
 	if err := c.reschedule(d.Table().Config); err != nil {
 		return nil, err
@@ -45,6 +51,7 @@ func startClock(ctx context.Context, d *desk.Desk, data string, log *slog.Logger
 		{"@every 5s", c.canary},
 		{"@hourly", c.prune},
 		{"@hourly", c.erasures},
+		{"@every 5m", c.spam}, // what could not be looked at, or was put off
 	} {
 		if _, err := c.cron.AddFunc(job.line, job.run); err != nil {
 			return nil, fmt.Errorf("scheduling %q: %w", job.line, err)
@@ -53,6 +60,7 @@ func startClock(ctx context.Context, d *desk.Desk, data string, log *slog.Logger
 	c.cron.Start()
 	go c.overdue() // what fell due while the desk was down
 	go c.canary()
+	go c.spam()
 	go c.erasures() // one may have been cut off
 	return c, nil
 }
@@ -70,6 +78,7 @@ func (c *clock) reschedule(conf *routing.Config) error {
 		{"reminder.scan", conf.Reminder.Scan, c.overdue},
 		{"digest.at", conf.Digest.At, c.digest},
 		{"report.at", conf.Report.At, c.report},
+		{"spam.at", conf.Spam.At, c.spam},
 		{"backup.at", conf.Backup.At, c.backup},
 		{"retention.at", conf.Retention.At, c.retain},
 	} {
@@ -112,6 +121,24 @@ func (c *clock) report() {
 	}
 	if n > 0 {
 		c.log.Info("reports queued", "count", n)
+	}
+}
+
+// spam has the spam folders looked at whose hour has come. A folder that can't be
+// opened is an alarm; what passes, such as a server that is down, is tried again.
+func (c *clock) spam() {
+	err := c.desk.CountSpam(c.ctx, func(ctx context.Context, a routing.AccountConfig, since ticket.MailboxState) (ticket.Arrivals, error) {
+		seen, err := c.look(ctx, a, since)
+		var known *mailpipe.AccountError
+		if errors.As(err, &known) && known.Permanent {
+			c.desk.Raise(desk.Alarm{Key: desk.SpamAlarm(a.Name), What: fmt.Sprintf("the spam folder can't be looked at: %v", err), Try: known.Hint})
+		} else if err == nil {
+			c.desk.Clear(desk.SpamAlarm(a.Name))
+		}
+		return seen, err
+	})
+	if err != nil && c.ctx.Err() == nil {
+		c.log.Warn("counting what is in spam folders", ticket.LogError, err)
 	}
 }
 

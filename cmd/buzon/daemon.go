@@ -221,8 +221,21 @@ func (d *deskDaemon) startWeb() (err error) {
 }
 
 func (d *deskDaemon) startClock() (err error) {
-	d.clock, err = startClock(d.ctx, d.desk, d.data, d.log)
+	d.clock, err = startClock(d.ctx, d.desk, d.data, d.lookIntoSpam, d.log)
 	return err
+}
+
+// lookIntoSpam looks into an account's spam folder, over a connection of its own.
+func (d *deskDaemon) lookIntoSpam(ctx context.Context, a routing.AccountConfig, since ticket.MailboxState) (ticket.Arrivals, error) {
+	servers := newServers(d.desk.Table().Config, d.log)
+	if d.secret != nil {
+		servers.secret = d.secret
+	}
+	folder, err := servers.spamFolder(a)
+	if err != nil {
+		return ticket.Arrivals{}, err
+	}
+	return mailpipe.LookInto(ctx, folder, since, d.desk.Now())
 }
 
 // startWatchdog tells systemd that the desk is ready, and then that it is alive,

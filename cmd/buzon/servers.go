@@ -141,6 +141,15 @@ func (s *servers) mailboxes(a routing.AccountConfig) ([]mailpipe.IMAPConfig, err
 	return list, nil
 }
 
+// spamFolder is where the server of an account puts junk: it is only looked at.
+func (s *servers) spamFolder(a routing.AccountConfig) (mailpipe.IMAPConfig, error) {
+	server, err := s.server(a.Host, a.Port, a.Login)
+	if err != nil {
+		return mailpipe.IMAPConfig{}, fmt.Errorf("account %s: %w", a.Name, err)
+	}
+	return mailpipe.IMAPConfig{Account: a.Name, Server: server, Mailbox: a.Spam, After: "leave"}, nil
+}
+
 func (s *servers) smarthost(o routing.OutgoingConfig) (mailpipe.SenderConfig, error) {
 	server, err := s.server(o.Host, o.Port, o.Login)
 	if err != nil {
@@ -156,6 +165,11 @@ func (s *servers) smarthost(o routing.OutgoingConfig) (mailpipe.SenderConfig, er
 func (s *servers) checkOnline(ctx context.Context, table *routing.Table, say func(what string, err error)) {
 	for _, a := range s.config.Accounts {
 		list, err := s.mailboxes(a)
+		if err == nil && a.Spam != "" {
+			var folder mailpipe.IMAPConfig
+			folder, err = s.spamFolder(a)
+			list = append(list, folder)
+		}
 		if err != nil {
 			say("account "+a.Name, err)
 			continue

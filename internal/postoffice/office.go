@@ -27,7 +27,7 @@ import (
 )
 
 // folders are what every user has, besides the INBOX.
-var folders = []string{"INBOX", "Sent", "Drafts", "Procesados"}
+var folders = []string{"INBOX", "Sent", "Drafts", "Junk", "Procesados"}
 
 // ErrUnknownUser is returned for a user name, and ErrUnknownAddress for an
 // address, that belongs to nobody here.
