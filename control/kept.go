@@ -18,13 +18,19 @@ func held(r *store.HeldRow) Kept {
 	}
 }
 
+// listed hides the values of sensitive fields in the subject, as lists do.
+func (s *Service) listed(k Kept) Kept {
+	k.Subject = s.Desk.Table().MaskSubject(k.Subject, nil)
+	return k
+}
+
 func (s *Service) quarantineList(_ context.Context, in Which) (any, error) {
 	list := []Kept{}
 	err := s.Desk.Store.View(func(tx *store.Tx) error {
 		rows, err := tx.QuarantineList(limit(in))
 		for _, r := range rows {
 			if in.State == "" || in.State == string(r.State) {
-				list = append(list, quarantined(r))
+				list = append(list, s.listed(quarantined(r)))
 			}
 		}
 		return err
@@ -38,7 +44,7 @@ func (s *Service) heldList(_ context.Context, in Which) (any, error) {
 		rows, err := tx.HeldList(limit(in))
 		for _, r := range rows {
 			if in.State == "" || in.State == string(r.State) {
-				list = append(list, held(r))
+				list = append(list, s.listed(held(r)))
 			}
 		}
 		return err

@@ -166,7 +166,9 @@ func (s *Service) ticketList(_ context.Context, in Which) (any, error) {
 		}
 		tickets, err := tx.Tickets(filter, limit(in))
 		for _, t := range tickets {
-			list = append(list, view(tx, t))
+			v := view(tx, t)
+			v.Subject = s.Desk.ListedSubject(t)
+			list = append(list, v)
 		}
 		return err
 	})

@@ -154,6 +154,10 @@ func maskedSubject(table *routing.Table, t *ticket.Ticket) string {
 	return table.MaskSubject(t.Subject, t.Fields)
 }
 
+// ListedSubject is a ticket's subject as it stands in lists, without the values of
+// sensitive fields.
+func (d *Desk) ListedSubject(t *ticket.Ticket) string { return maskedSubject(d.Table(), t) }
+
 // mask hides sensitive fields in what a letter shows of a conversation, unless its
 // reader has asked for them. Requesters' own mail is their own.
 func (l *letter) mask(table *routing.Table, t *ticket.Ticket) {

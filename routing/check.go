@@ -270,11 +270,7 @@ func (c *checker) retention() {
 	}
 	c.keeps("retention.keep", r.Keep)
 	for i := range c.Topics {
-		if path := elementPath("topic", i) + ".retention"; c.set(path) {
-			c.keeps(path, c.Topics[i].Retention)
-		} else {
-			c.Topics[i].Retention = r.Keep
-		}
+		c.keeps(elementPath("topic", i)+".retention", c.Topics[i].Retention)
 	}
 }
 

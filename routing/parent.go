@@ -9,15 +9,20 @@ var inherited = [][]string{
 	{"sla", "reply_within"},
 	{"priority"}, {"form"}, {"language"}, {"signature"}, {"smarthost"},
 	{"autoresponse"}, {"public"}, {"petition"},
+	{"retention"},
 	{"may_assign"}, {"may_transfer"}, {"may_merge"}, {"may_delete"}, {"may_see"},
 }
 
 // inherit gives the topics that are parts of others what they don't say themselves.
-// Circles and unknown parents are reported elsewhere.
+// What nobody says of retention is retention.keep. Circles and unknown parents are
+// reported elsewhere.
 func (c *checker) inherit() {
 	place := map[string]int{}
 	for i, t := range c.Topics {
 		place[t.ID] = i
+		if !c.set(elementPath("topic", i) + ".retention") {
+			c.Topics[i].Retention = c.Retention.Keep
+		}
 	}
 	done := make([]bool, len(c.Topics))
 	var fill func(i int)

@@ -71,3 +71,48 @@ petition = false
 		t.Errorf("%+v", table.Config.Topics[2])
 	}
 }
+
+// How long tickets are kept comes from the parent first, also where that says for ever,
+// and from retention.keep where none of them says it.
+func TestParentRetention(t *testing.T) {
+	table := parse(t, change(t, "[[agent]]\n", `[[topic]]
+id = "nieto"
+name = "Nieto"
+addresses = ["nieto@virtual.example"]
+parent = "hijo"
+
+[[topic]]
+id = "hijo"
+name = "Hijo"
+addresses = ["hijo@virtual.example"]
+parent = "padre"
+
+[[topic]]
+id = "padre"
+name = "Padre"
+addresses = ["padre@virtual.example"]
+agent = "luis"
+retention = "0"
+
+[[topic]]
+id = "corto"
+name = "Corto"
+addresses = ["corto@virtual.example"]
+parent = "padre"
+retention = "60d"
+
+[[topic]]
+id = "hijo-de-edx"
+name = "Otro"
+addresses = ["otro@virtual.example"]
+parent = "edx"
+
+[[agent]]
+`)+"\n[retention]\nat = \"0 3 * * *\"\nkeep = \"90d\"\n")
+	want := map[string]Duration{"padre": 0, "hijo": 0, "nieto": 0, "corto": Duration(60 * day), "edx": Duration(90 * day), "hijo-de-edx": Duration(90 * day), "pregrado": Duration(90 * day)}
+	for _, topic := range table.Config.Topics {
+		if topic.Retention != want[topic.ID] {
+			t.Errorf("%s is kept for %v", topic.ID, topic.Retention.Std())
+		}
+	}
+}
