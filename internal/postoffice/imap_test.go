@@ -283,7 +283,7 @@ func TestFolders(t *testing.T) {
 			t.Errorf("%s is not subscribed", f.Mailbox)
 		}
 	}
-	if diff := cmp.Diff([]string{"Drafts", "INBOX", "Procesados", "Sent"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"Drafts", "INBOX", "Junk", "Procesados", "Sent"}, names); diff != "" {
 		t.Error(diff)
 	}
 }
