@@ -66,8 +66,8 @@ var mutants = []mutant{
 	{number: "6, 12", name: "mail is queued in a transaction of its own",
 		mutation: mutation{
 			{"desk/change.go", "for _, l := range c.letters {\n\t\tif err := c.queue", "for _, l := range c.letters[:0] {\n\t\tif err := c.queue"},
-			{"desk/receive.go", "\td.log(done, m)\n\tif len(done.letters) > 0 {",
-				"d.Store.Update(ctx, func(tx *store.Tx) error {\nfor _, l := range done.letters {\nif err := done.queue(tx, l, m); err != nil {\nreturn err\n}\n}\nreturn nil\n})\n\td.log(done, m)\n\tif len(done.letters) > 0 {"}},
+			{"desk/receive.go", "\td.log(done, m)\n\td.footers.learn(",
+				"d.Store.Update(ctx, func(tx *store.Tx) error {\nfor _, l := range done.letters {\nif err := done.queue(tx, l, m); err != nil {\nreturn err\n}\n}\nreturn nil\n})\n\td.log(done, m)\n\td.footers.learn("}},
 		point: point{plan: "committedUnwoken", trigger: oneLetter}, want: "I3: message"},
 	{number: "13", name: "the cursor moves before messages are taken",
 		mutation: mutation{{"mailpipe/imap.go", "\ttaken, takeErr := w.takeAll(ctx, page.mails)\n",
