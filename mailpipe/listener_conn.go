@@ -67,6 +67,7 @@ type listenerConn struct {
 	inData    bool   // after 354, until the transaction ends
 	chunk     int64  // octets left of a BDAT chunk
 	chunking  bool   // the last chunk is still to come
+	givesUp   bool   // the present command ends a message between its chunks
 	budget    int64  // octets left until a message that is too large is given up
 	mustGreet bool   // after STARTTLS nothing said before counts
 	failed    error  // what every further read returns
@@ -75,7 +76,6 @@ type listenerConn struct {
 	mu        sync.Mutex
 	limit     time.Time // of the present command or message; set by the greeting's Write
 	receiving bool      // a message is being received or taken
-	returned  bool      // the session's Data has
 	stopping  bool
 	ending    bool // close after the present reply
 	closed    bool
@@ -202,8 +202,12 @@ func (c *listenerConn) command(line []byte) []byte {
 	// go-smtp refuses a message of exactly this size, and its refusal doesn't
 	// name the limit: it only has it to advertise, and the session enforces it.
 	c.server.MaxMessageBytes = 0
+	c.givesUp = false
 	switch verb {
+	case "RSET":
+		c.givesUp = c.chunking
 	case "EHLO", "HELO", "LHLO":
+		c.givesUp = c.chunking
 		c.server.MaxMessageBytes = c.l.cfg.MaxMessage
 		c.mustGreet = false
 	case "STARTTLS":
@@ -310,20 +314,13 @@ func (c *listenerConn) begin() {
 	c.wire, c.budget = wireCheck{}, c.greatest()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.receiving, c.returned = true, false
+	c.receiving = true
 	c.limit = time.Now().Add(c.l.cfg.DataTimeout)
 }
 
 // greatest is how much is read of a message before it is given up: enough to
 // answer a sender whose message is somewhat too large.
 func (c *listenerConn) greatest() int64 { return 2*c.l.cfg.MaxMessage + 1<<20 }
-
-// dataReturned notes that the session has done with the message.
-func (c *listenerConn) dataReturned() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.returned = true
-}
 
 // endAfterReply has the connection closed as soon as the reply to the present
 // message is out.
@@ -338,16 +335,14 @@ func (c *listenerConn) endAfterReply() {
 func (c *listenerConn) finish() {
 	c.inData, c.chunking = false, false
 	c.mu.Lock()
-	// RSET between chunks: go-smtp might give the next message this one's result.
-	aborted := c.receiving && !c.returned && !c.ending
 	c.receiving = false
 	c.limit = time.Now().Add(c.l.cfg.IdleTimeout)
-	ending := c.ending || aborted
+	ending := c.ending
 	c.mu.Unlock()
-	if aborted {
+	if c.givesUp { // go-smtp might give the next message this one's result
 		c.reply("421 4.5.0 Message given up half-way, connect again")
 	}
-	if ending {
+	if ending || c.givesUp {
 		c.hangUp()
 	}
 }

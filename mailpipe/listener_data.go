@@ -130,7 +130,6 @@ func (s *listenerSession) Logout() error { return nil }
 // sent, without the dots of RFC 5321, section 4.5.2. The reply holds for all
 // recipients, in LMTP as well, because they are applied together.
 func (s *listenerSession) Data(r io.Reader) error {
-	defer s.conn.dataReturned()
 	env := s.envelope()
 	if len(env.Recipients) == 0 {
 		s.conn.endAfterReply() // RSET overtook it
