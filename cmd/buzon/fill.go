@@ -81,7 +81,8 @@ func (c *demoCmd) fill(e *env) (err error) {
 }
 
 // fillTable is the configuration, with no limit on confirmations and no wait before
-// notifications: what would be sent is settled at once.
+// notifications: what would be sent is settled at once. Its bytes are not kept, as if
+// the tickets were older than keep_sent.
 func (c *demoCmd) fillTable() (*routing.Table, error) {
 	table, err := routing.Parse("config.example.toml", buzon.ExampleConfig)
 	if c.Config != "" {
@@ -90,7 +91,7 @@ func (c *demoCmd) fillTable() (*routing.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	table.Config.Desk.Quiet, table.Config.Desk.AutomaticPerHour = 0, 1000
+	table.Config.Desk.Quiet, table.Config.Desk.AutomaticPerHour, table.Config.Desk.KeepSent = 0, 1000, 0
 	return table, nil
 }
 
@@ -161,6 +162,9 @@ func (f *filler) drain(ctx context.Context, filled <-chan struct{}) error {
 			})
 		}
 		settling.Wait()
+		if _, err := f.desk.Prune(ctx); err != nil {
+			return err
+		}
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
