@@ -69,6 +69,14 @@ func (p *planner) reply(ev evidence, who sender) error {
 		p.fact("told nobody", ticket.LogReason, "it is junk: it stands in the thread and changes nothing")
 		return nil
 	}
+	if decision.Refuse != nil && who.role != ticket.RoleThirdParty {
+		p.recordDecision(&decision)
+		p.fact("told nobody", ticket.LogReason, "a rule refuses it: it is answered, stands in the thread and changes nothing")
+		if p.m.Envelope.Backlog {
+			return nil
+		}
+		return p.respond(decision.Refuse, topic, author)
+	}
 	reopened := false
 	if who.role == ticket.RoleThirdParty {
 		decision = routing.Decision{Topic: topic} // what strangers write sets no rules going

@@ -421,3 +421,34 @@ by_domain = [["profesores.example", "Docente"]]
 		t.Error("what the domain says is not seen")
 	}
 }
+
+// A reply that a rule refuses is answered, stands in the thread, and changes nothing
+// else: nobody is told, and the ticket is neither closed nor reopened.
+func TestRefusedReply(t *testing.T) {
+	for _, on := range []string{"reply", "any"} {
+		o := ruledOffice(t, "[[rule]]\nname = \"r\"\non = \""+on+"\"\nif = \"body contains 'cadena'\"\nrefuse = \"clave\"\n")
+		n, _, notification := o.opened()
+		o.send(reply(notification, ana, "/esperar\n¿De qué programa es?"))
+		answer := o.only(o.sent(), "laura@estudiantes.example")
+		before, _ := o.ticket(n)
+		if out := o.send(reply(answer, laura, "Es una cadena.")); out.Event != ticket.EventReplied || out.Number != n {
+			t.Errorf("%s: %+v", on, out)
+		}
+		mails := o.sent()
+		if m := o.only(mails, "laura@estudiantes.example"); !strings.Contains(m.Text, "use el enlace de la solicitud 003181") || len(mails) != 1 {
+			t.Errorf("%s: %v: %s", on, addressees(mails), m.Text)
+		}
+		after, entries := o.ticket(n)
+		if after.Status != before.Status || after.Status != ticket.StatusWaiting || after.Assignee != before.Assignee {
+			t.Errorf("%s: %+v", on, after)
+		}
+		if words := entries[len(entries)-2:]; words[0].Text != "Es una cadena." || words[1].Kind != ticket.EntryAnswer || words[1].Role != ticket.RoleSystem {
+			t.Errorf("%s: %+v", on, words)
+		}
+		// What the rule doesn't hold for goes its way.
+		o.send(reply(answer, laura, "Es de pregrado."))
+		if after, _ := o.ticket(n); after.Status != ticket.StatusOpen {
+			t.Errorf("%s: %+v", on, after)
+		}
+	}
+}

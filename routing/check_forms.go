@@ -2,6 +2,7 @@ package routing
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -124,4 +125,44 @@ func (c *checker) badBelow(path string) bool {
 		}
 	}
 	return false
+}
+
+// formField checks that a field that a condition names is one of a form, and that it
+// can be what it is compared with: what is recorded of it, in one spelling.
+func (c *checker) formField(cond *condition) *mistake {
+	want, found, listed := labelKey(cond.test.name), false, true
+	var known, choices []string
+	for i := range c.Forms {
+		for j := range c.Forms[i].Fields {
+			f := &c.Forms[i].Fields[j]
+			path := elementPath(elementPath("form", i)+".field", j)
+			if c.bad(path+".id") || c.bad(path+".name") || c.bad(path+".one") {
+				return nil // nobody knows which fields there are
+			}
+			known = append(known, f.ID)
+			if !slices.ContainsFunc(f.labels(), func(label string) bool { return labelKey(label) == want }) {
+				continue
+			}
+			found, listed = true, listed && len(f.One) > 0
+			for _, one := range f.One {
+				if len(one) > 0 {
+					choices = append(choices, one[0])
+				}
+			}
+		}
+	}
+	switch {
+	case c.bad("form"):
+		return nil
+	case !found:
+		return &mistake{cond.start, fmt.Sprintf("no form has a field '%s'", cond.test.name), suggest(cond.test.name, "fields", known)}
+	case !listed || cond.test.op != opIs && cond.test.op != opIn:
+		return nil
+	}
+	for _, text := range cond.test.texts {
+		if !slices.ContainsFunc(choices, func(choice string) bool { return fold(choice) == text }) {
+			return &mistake{cond.start, fmt.Sprintf("field '%s' is never '%s'", cond.test.name, text), suggest(text, "what is recorded", choices)}
+		}
+	}
+	return nil
 }

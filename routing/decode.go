@@ -46,11 +46,8 @@ func (s *source) decode(config *Config) bool {
 			// Both slices end where the same array ends.
 			offset = min(max(cap(s.text)-cap(syntax.Highlight), 0), offset)
 		}
-		hint := ""
-		if strings.Contains(err.Error(), "start of value") {
-			hint = "text stands in quotes"
-		}
-		s.problems = Problems{s.problem("", offset, hint, err.Error())}
+		message, hint := syntaxHelp(s.text, offset, err.Error())
+		s.problems = Problems{s.problem("", offset, hint, message)}
 		return false
 	}
 	for _, m := range d.maps {
@@ -376,8 +373,10 @@ func describe(kind unstable.Kind) string {
 		return "text"
 	case unstable.Bool:
 		return "true or false"
-	case unstable.Integer, unstable.Float:
+	case unstable.Integer:
 		return "a number"
+	case unstable.Float:
+		return "a number with a point"
 	case unstable.Array:
 		return "a list"
 	case unstable.InlineTable:

@@ -41,7 +41,7 @@ func (c *checker) condition(path, text string) *condition {
 	}
 	parsed, wrong := parseCondition(text)
 	if wrong == nil {
-		wrong = c.topicsIn(parsed)
+		wrong = c.namesIn(parsed)
 	}
 	if wrong != nil {
 		c.problems = append(c.problems, c.problem(path, c.inside(path, wrong.at), wrong.hint, wrong.message))
@@ -51,12 +51,15 @@ func (c *checker) condition(path, text string) *condition {
 	return parsed
 }
 
-// topicsIn checks that topics that a condition names exist.
-func (c *checker) topicsIn(cond *condition) *mistake {
+// namesIn checks that topics and fields of forms that a condition names exist.
+func (c *checker) namesIn(cond *condition) *mistake {
 	for _, kid := range cond.kids {
-		if wrong := c.topicsIn(kid); wrong != nil {
+		if wrong := c.namesIn(kid); wrong != nil {
 			return wrong
 		}
+	}
+	if cond.op == isTest && cond.test.field.name == "field" {
+		return c.formField(cond)
 	}
 	if cond.op != isTest || cond.test.field.sort != sortTopicID || c.unsure["topic"] {
 		return nil
@@ -149,22 +152,51 @@ func (c *checker) actions(path string, r *RuleConfig) {
 	case c.set(key("mail")) && len(r.MailTo) == 0 && !c.bad(key("mail_to")):
 		c.rejectf(key("mail"), `write mail_to = ["…"]`, "nothing says whom it is sent to")
 	}
-	if r.Refuse != "" && r.Canned != "" {
-		c.rejectf(key("canned"), "keep one of them", "refuse sends a canned answer already")
-	}
-	if r.Refuse != "" && r.Hold {
-		c.rejectf(key("hold"), "keep one of them", "what is refused can't be held")
-	}
-	if r.On == "reply" {
-		for k, on := range map[string]bool{"autoresponse": c.set(key("autoresponse")), "use_reply_to": r.UseReplyTo, "refuse": r.Refuse != ""} {
-			if on && !c.bad(key(k)) {
-				c.rejectf(key(k), `it needs on = "new"`, "has no effect on replies")
-			}
-		}
-	}
+	c.ineffective(path, r)
 	if !c.doesAnything(path, r) {
 		c.rejectf(path, "add topic, assign, priority, labels, note, …", "does nothing")
 	}
+}
+
+// ineffective refuses actions that another one of the rule leaves nothing to do. That of
+// an earlier rule, which says continue, may; it is the later one's word that counts.
+func (c *checker) ineffective(path string, r *RuleConfig) {
+	refuse := func(hint, message string, keys ...string) {
+		for _, k := range keys {
+			if at := childPath(path, k); c.set(at) && !c.bad(at) && r.asks(k) {
+				c.rejectf(at, hint, "%s", message)
+			}
+		}
+	}
+	switch {
+	case r.Spam:
+		refuse("keep one of them", "has no effect with spam = true: junk is closed without a word",
+			"status", "copy", "forward", "canned", "mail", "use_reply_to", "hold", "refuse")
+	case r.Refuse != "":
+		refuse("keep one of them", "refuse sends a canned answer already", "canned")
+		refuse("keep one of them", "what is refused can't be held", "hold")
+		refuse("keep one of them", "has no effect with refuse: nobody else is told of what is refused, and its ticket is closed",
+			"status", "copy", "forward", "mail")
+	}
+	if r.On != "reply" {
+		return
+	}
+	refuse(`it needs on = "new"`, "has no effect on replies", "autoresponse", "use_reply_to")
+	if r.Spam || r.Refuse != "" {
+		refuse("leave it out", "has no effect on a reply that is junk or refused: it changes nothing",
+			"topic", "assign", "priority", "labels", "sla", "note")
+	}
+}
+
+// asks tells whether a rule asks for an action, by its key, where the file has it.
+func (r *RuleConfig) asks(key string) bool {
+	switch key {
+	case "use_reply_to":
+		return r.UseReplyTo
+	case "hold":
+		return r.Hold
+	}
+	return true
 }
 
 // doesAnything tells whether a rule has an action, be it a wrong one.

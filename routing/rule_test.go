@@ -66,10 +66,11 @@ func TestConditions(t *testing.T) {
 		"recipient is 'edx+abc@virtual.example'", "subject matches 'clave'", "field 'otro' contains 'a'", "requester_group contains 'beca' and spam is true",
 		"subject contains 'clave' and (body contains 'nada' or body contains 'nunca')", "topic is 'pregrado'", "not subject contains 'clave'",
 	}
+	const form = "[[form]]\nid = \"f\"\n[[form.field]]\nid = \"facultad\"\nname = \"Facultad\"\n[[form.field]]\nid = \"otro\"\nname = \"Otro\"\n"
 	in := Input{Targets: []ticket.Target{{Where: "To", Address: "edx+abc@virtual.example"}}, Facts: facts()}
 	for want, list := range map[bool][]string{true: yes, false: no} {
 		for _, text := range list {
-			table := ruled(t, fmt.Sprintf("[[rule]]\nname = \"x\"\nif = %q\nnote = \"x\"\n", text))
+			table := ruled(t, form+fmt.Sprintf("[[rule]]\nname = \"x\"\nif = %q\nnote = \"x\"\n", text))
 			d := table.Match(in)
 			if got := len(d.Rules) == 1; got != want {
 				t.Errorf("%s: %v", text, got)
