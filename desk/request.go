@@ -24,7 +24,7 @@ func (p *planner) request(ev evidence) error {
 		return nil
 	}
 	if from.agent == nil {
-		from.from = p.asks(&decision)
+		from.from = p.setting.Table.Requester(&decision, p.m)
 	}
 	requester, err := p.personFor(from.from)
 	if err != nil {
@@ -55,7 +55,7 @@ func (p *planner) request(ev evidence) error {
 	}
 	p.ticket = t
 	p.placeholder = p.desk.nonce(12)
-	p.assign(t, decision, from.from)
+	p.assign(t, &decision)
 	if !p.m.Envelope.Backlog && !decision.Junk() {
 		p.setting.clocks(t, p.now)
 	}
@@ -147,15 +147,6 @@ func (p *planner) tellOfRequest(from opening, topic *routing.Topic, requester *t
 	return p.referTo(p.otherTopics(topic, d.First), told, from.text)
 }
 
-// asks is who the message is from as far as the ticket is concerned: From, or, where a
-// rule says so, who stands in Reply-To.
-func (p *planner) asks(d *routing.Decision) ticket.Address {
-	if d.UseReplyTo && len(p.m.ReplyTo) > 0 && !p.setting.Table.Own(p.m.ReplyTo[0].Addr) {
-		return p.m.ReplyTo[0]
-	}
-	return p.m.From
-}
-
 // silent says why nobody at all is written to; empty: people are.
 func (p *planner) silent(d *routing.Decision) string {
 	switch {
@@ -167,30 +158,6 @@ func (p *planner) silent(d *routing.Decision) string {
 		return "it was in the mailbox before the desk first looked"
 	}
 	return ""
-}
-
-// assign gives the ticket to the agent or the team that the decision names; but
-// mail to postmaster (RFC 5321, section 4.5.1) to the first operator, and to
-// nobody what the agent asks for, or what comes while the agent is away: the
-// operators look after that.
-func (p *planner) assign(t *ticket.Ticket, decision routing.Decision, requester ticket.Address) {
-	switch {
-	case decision.Where == "catch-all" && p.toPostmaster():
-		t.Assignee = p.setting.Table.Operators()[0].ID
-	default:
-		if decision.Team != nil {
-			t.Team = decision.Team.ID
-		}
-		if a := decision.Agent; a != nil && !slices.Contains(a.Addresses, requester.Key()) && !p.isAway(a) {
-			t.Assignee = a.ID
-		}
-	}
-}
-
-func (p *planner) toPostmaster() bool {
-	return slices.ContainsFunc(p.m.TargetAddresses(), func(t ticket.Target) bool {
-		return strings.HasPrefix(ticket.AddressKey(t.Address), "postmaster@")
-	})
 }
 
 // bounceRest is how long no automatic mail goes to an address that bounced.

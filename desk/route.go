@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -41,7 +42,7 @@ func (p *planner) matchNew(from opening) (routing.Decision, error) {
 	}
 	in, staff := p.input(), &staff{planner: p}
 	theirs := *p.m
-	theirs.From, theirs.Subject, theirs.Text = from.from, from.subject, from.text
+	theirs.From, theirs.ReplyTo, theirs.Subject, theirs.Text = from.from, nil, from.subject, from.text
 	in.Facts.Message, in.Staff = &theirs, staff
 	in.Facts.Fields = func(topic *routing.Topic) map[string]string {
 		return topic.Form.Guess(from.text, ticket.Domain(from.from.Addr))
@@ -96,7 +97,7 @@ func (s *staff) Last(team *routing.Team) string { return s.tx.Turn(team.ID) }
 // lookBack is how many of a requester's tickets are looked at for their last agent.
 const lookBack = 20
 
-func (s *staff) Before() string {
+func (s *staff) Before(team *routing.Team) string {
 	if s.requester == 0 {
 		return ""
 	}
@@ -106,7 +107,7 @@ func (s *staff) Before() string {
 		return ""
 	}
 	for _, t := range tickets {
-		if t.Assignee != "" {
+		if slices.ContainsFunc(team.Members, func(a *routing.Agent) bool { return a.ID == t.Assignee }) {
 			return t.Assignee
 		}
 	}
@@ -116,7 +117,7 @@ func (s *staff) Before() string {
 // Roster tells how the agents are at present, and what is known of someone by
 // address, for trying a decision.
 func (d *Desk) Roster(address string) (*routing.Roster, error) {
-	r := &routing.Roster{OpenOf: map[string]int{}, AwayNow: map[string]bool{}, LastOf: map[string]string{}}
+	r := &routing.Roster{OpenOf: map[string]int{}, AwayNow: map[string]bool{}, LastOf: map[string]string{}, HadOf: map[string]string{}}
 	set := d.setting.Load()
 	err := d.Store.View(func(tx *store.Tx) error {
 		s := &staff{planner: &planner{desk: d, tx: tx, setting: set, change: &change{now: d.Now().UTC()}}}
@@ -136,10 +137,27 @@ func (d *Desk) Roster(address string) (*routing.Roster, error) {
 			return err
 		}
 		s.requester = person.ID
-		r.Agent, r.Groups, r.Blocked = s.Before(), person.Labels, !person.Blocked.IsZero()
+		for _, team := range set.Table.Teams {
+			if had := s.Before(team); had != "" {
+				r.HadOf[team.ID] = had
+			}
+		}
+		r.Groups, r.Blocked = person.Labels, !person.Blocked.IsZero()
 		return s.err
 	})
 	return r, err
+}
+
+// assign gives the ticket to the agent or the team that the decision names; with
+// neither, nobody has it.
+func (p *planner) assign(t *ticket.Ticket, d *routing.Decision) {
+	t.Assignee, t.Team = "", ""
+	if d.Team != nil {
+		t.Team = d.Team.ID
+	}
+	if d.Agent != nil {
+		t.Assignee = d.Agent.ID
+	}
 }
 
 // recordDecision notes a decision: in the journal, in the log, and whose turn it was.
@@ -328,18 +346,13 @@ func (p *planner) redirect(t *ticket.Ticket, topic *routing.Topic, d *routing.De
 	if d.Topic == topic && d.Assign == nil {
 		return topic
 	}
-	moved := d.Topic != topic
-	t.Topic, t.Assignee, t.Team = d.Topic.ID, "", ""
-	heir := "nobody"
-	if d.Team != nil {
-		t.Team, heir = d.Team.ID, d.Team.ID
-	}
-	if d.Agent != nil {
-		t.Assignee, heir = d.Agent.ID, d.Agent.ID
-	}
-	if moved {
+	if d.Topic != topic {
+		t.SLA = "" // another topic has another one
 		p.entry(&ticket.Entry{Kind: ticket.EntryEvent, Role: ticket.RoleSystem, Text: "a rule moved it to topic " + d.Topic.ID})
 	}
+	t.Topic = d.Topic.ID
+	p.assign(t, d)
+	heir := cmp.Or(t.Assignee, t.Team, "nobody")
 	p.event(ticket.Event{Kind: ticket.EventAssigned, Detail: heir})
 	return d.Topic
 }

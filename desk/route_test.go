@@ -363,7 +363,7 @@ func TestLeastOpenAndSticky(t *testing.T) {
 		t.Errorf("%s has fewer than beto", got)
 	}
 	r, err := o.desk.Roster("p1@otra.example")
-	if err != nil || r.OpenOf["ana"] != 1 || r.OpenOf["beto"] != 1 || r.LastOf["todos"] != "ana" || r.Agent != "beto" {
+	if err != nil || r.OpenOf["ana"] != 1 || r.OpenOf["beto"] != 1 || r.LastOf["todos"] != "ana" || r.HadOf["todos"] != "beto" {
 		t.Errorf("%+v, %v", r, err)
 	}
 

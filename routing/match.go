@@ -56,7 +56,7 @@ func (d *Decision) Junk() bool { return d.Blocked != "" || d.Spam != nil && *d.S
 // to the topic of the first target that is an address or a group of one, or else to the account's default topic, or else to the
 // catch-all. Own addresses that are no topic's decide nothing. Then the rules are
 // tried, in order, unless the sender is blocked. There is always a topic, and, for
-// a new ticket, an agent or a team, unless a rule gives it to nobody. Of a reply, the topic is the
+// a new ticket, an agent or a team, unless a rule gives it to nobody, or the agent is not there. Of a reply, the topic is the
 // ticket's and nobody gets it, unless a rule says otherwise.
 func (t *Table) Match(in Input) Decision {
 	d := Decision{Version: t.Version}
@@ -201,12 +201,18 @@ func (t *Table) tryRules(d *Decision, in *Input) {
 	}
 }
 
-// assign says who gets the ticket.
+// assign says who gets the ticket. Mail to postmaster (RFC 5321, section 4.5.1) that is
+// no topic's goes to the first operator. An agent who is away, or asks for it, does not
+// get it: then nobody has it, and the operators see to it that somebody is told.
 func (t *Table) assign(d *Decision, in *Input) {
+	from := t.Requester(d, in.Facts.Message).Addr
 	switch topic := d.Topic; {
 	case d.Assign != nil:
 		d.Agent, d.Team = d.Assign.Agent, d.Assign.Team
 		d.Reasons = append(d.Reasons, "a rule gives it to "+d.Assign.String())
+	case d.Where == "catch-all" && toPostmaster(in.Targets):
+		d.Agent = t.Operators()[0]
+		d.Reasons = append(d.Reasons, "mail to postmaster goes to the first operator, agent "+d.Agent.ID)
 	case topic.Agent != nil:
 		d.Agent = topic.Agent
 		d.Reasons = append(d.Reasons, "topic "+topic.ID+" goes to agent "+topic.Agent.ID)
@@ -216,14 +222,42 @@ func (t *Table) assign(d *Decision, in *Input) {
 		if topic.Strategy == StrategyFixed || d.Junk() || d.Refuse != nil {
 			return
 		}
-		from := ""
-		if in.Facts.Message != nil {
-			from = in.Facts.Message.From.Addr
-		}
 		agent, turn, why := topic.distribute(in.Staff, from)
 		d.Agent, d.Turn = agent, turn
 		d.Reasons = append(d.Reasons, why)
+		return
 	}
+	gone := ""
+	switch {
+	case d.Agent == nil:
+		return
+	case d.Agent.Wrote(from):
+		gone = " asks for it"
+	case in.Staff != nil && in.Staff.Away(d.Agent):
+		gone = " is away"
+	default:
+		return
+	}
+	d.Reasons = append(d.Reasons, d.Agent.ID+gone+", so nobody has it: others who staff the topic are told, or else the operators")
+	d.Agent = nil
+}
+
+// Requester is who a message is from as far as its ticket is concerned: From, or, where
+// a rule says so, who stands in Reply-To.
+func (t *Table) Requester(d *Decision, m *ticket.Message) ticket.Address {
+	switch {
+	case m == nil:
+		return ticket.Address{}
+	case d.UseReplyTo && len(m.ReplyTo) > 0 && !t.Own(m.ReplyTo[0].Addr):
+		return m.ReplyTo[0]
+	}
+	return m.From
+}
+
+func toPostmaster(targets []ticket.Target) bool {
+	return slices.ContainsFunc(targets, func(t ticket.Target) bool {
+		return strings.HasPrefix(ticket.AddressKey(t.Address), "postmaster@")
+	})
 }
 
 // Asks tells whether any rule looks at a field, by its name in conditions.

@@ -24,9 +24,9 @@ type Staff interface {
 	Open(a *Agent) int
 	// Last is the id of the member who got the team's last ticket; empty: none has.
 	Last(team *Team) string
-	// Before is the id of the agent who had the requester's last ticket; empty: there
-	// is none.
-	Before() string
+	// Before is the id of the member who had the requester's last ticket with the team;
+	// empty: none had.
+	Before(team *Team) string
 }
 
 // Roster is what a Staff knows about one moment, and about the person who writes.
@@ -34,15 +34,15 @@ type Roster struct {
 	OpenOf  map[string]int    `json:"open"`             // by agent
 	AwayNow map[string]bool   `json:"away,omitempty"`   // by agent
 	LastOf  map[string]string `json:"last,omitempty"`   // agent by team
-	Agent   string            `json:"agent,omitempty"`  // who had the person's last ticket
+	HadOf   map[string]string `json:"had,omitempty"`    // who had the person's last ticket, by team
 	Groups  []string          `json:"groups,omitempty"` // labels of the person
 	Blocked bool              `json:"blocked,omitempty"`
 }
 
-func (r *Roster) Away(a *Agent) bool     { return r.AwayNow[a.ID] }
-func (r *Roster) Open(a *Agent) int      { return r.OpenOf[a.ID] }
-func (r *Roster) Last(team *Team) string { return r.LastOf[team.ID] }
-func (r *Roster) Before() string         { return r.Agent }
+func (r *Roster) Away(a *Agent) bool       { return r.AwayNow[a.ID] }
+func (r *Roster) Open(a *Agent) int        { return r.OpenOf[a.ID] }
+func (r *Roster) Last(team *Team) string   { return r.LastOf[team.ID] }
+func (r *Roster) Before(team *Team) string { return r.HadOf[team.ID] }
 
 // Turn says that a team's turn has passed to a member. It must be stored with the
 // ticket, and only if the one before is still whom it was worked out from.
@@ -74,14 +74,14 @@ func (topic *Topic) distribute(staff Staff, from string) (*Agent, *Turn, string)
 	case StrategyLeastOpen:
 		next, why = least(order, staff, said)
 	case StrategySticky:
-		before := staff.Before()
+		before := staff.Before(team)
 		i := slices.IndexFunc(order, func(a *Agent) bool { return a.ID == before })
 		switch {
 		case i >= 0:
 			// Those who get tickets by turn keep their order.
-			return order[i], nil, intro + before + " had the requester's last ticket"
+			return order[i], nil, intro + before + " had the requester's last ticket with the team"
 		case before != "":
-			why = before + ", who had the requester's last ticket, is not there; " + why
+			why = before + ", who had the requester's last ticket with the team, is not there; " + why
 		default:
 			why = "the requester has had no ticket with the team; " + why
 		}
@@ -102,7 +102,7 @@ func (team *Team) inTurn(last string, staff Staff, from string) (order []*Agent,
 		switch {
 		case staff.Away(a):
 			out = append(out, a.ID+" is away")
-		case slices.Contains(a.Addresses, ticket.AddressKey(from)):
+		case a.Wrote(from):
 			out = append(out, a.ID+" wrote it")
 		default:
 			order = append(order, a)
@@ -110,6 +110,9 @@ func (team *Team) inTurn(last string, staff Staff, from string) (order []*Agent,
 	}
 	return order, strings.Join(out, ", ")
 }
+
+// Wrote tells whether an address is one of the agent's.
+func (a *Agent) Wrote(from string) bool { return slices.Contains(a.Addresses, ticket.AddressKey(from)) }
 
 // least picks the first in turn among those with the fewest open tickets.
 func least(order []*Agent, staff Staff, said string) (*Agent, string) {

@@ -123,9 +123,9 @@ func TestStrategies(t *testing.T) {
 			"least open in team moodle: a0 has 4, a2 has 0 (a1 wrote it)"},
 		{StrategyLeastOpen, func(c *counted) { c.LastOf["moodle"] = "a0" }, "a2",
 			"least open in team moodle: a2 has 0, a0 has 0; of those with 0, a2 comes first, because the last went to a0 (a1 wrote it)"},
-		{StrategySticky, func(c *counted) { c.Agent = "a2" }, "a2", "sticky in team moodle: a2 had the requester's last ticket"},
-		{StrategySticky, func(c *counted) { c.Agent, c.AwayNow["a2"] = "a2", true }, "a0",
-			"sticky in team moodle: a2, who had the requester's last ticket, is not there; nobody has had a ticket yet, so it is a0's turn (a1 wrote it, a2 is away)"},
+		{StrategySticky, func(c *counted) { c.HadOf = map[string]string{"moodle": "a2"} }, "a2", "sticky in team moodle: a2 had the requester's last ticket with the team"},
+		{StrategySticky, func(c *counted) { c.HadOf, c.AwayNow["a2"] = map[string]string{"moodle": "a2"}, true }, "a0",
+			"sticky in team moodle: a2, who had the requester's last ticket with the team, is not there; nobody has had a ticket yet, so it is a0's turn (a1 wrote it, a2 is away)"},
 		{StrategySticky, func(*counted) {}, "a0",
 			"sticky in team moodle: the requester has had no ticket with the team; nobody has had a ticket yet, so it is a0's turn (a1 wrote it)"},
 		{StrategyFixed, func(*counted) {}, "", "topic pregrado goes to team moodle"},
@@ -142,5 +142,34 @@ func TestStrategies(t *testing.T) {
 	d := staffed(t, StrategyRoundRobin, 3).Match(Input{Targets: toTeam})
 	if d.Agent != nil || d.Turn != nil || d.Team == nil {
 		t.Errorf("without the desk's state: %+v", d)
+	}
+}
+
+// The decision says of an agent who is not there what the desk makes of it.
+func TestAgentIsNotThere(t *testing.T) {
+	table := staffed(t, StrategyFixed, 2)
+	edx := []ticket.Target{{Where: "To", Address: "edx@virtual.example"}}
+	for _, tt := range []struct {
+		targets []ticket.Target
+		away    string
+		from    string
+		agent   string
+		why     string
+	}{
+		{edx, "", "x@otra.example", "ana", "topic edx goes to agent ana"},
+		{edx, "ana", "x@otra.example", "", "ana is away, so nobody has it: others who staff the topic are told, or else the operators"},
+		{edx, "", "Ana.Rojas@delegados.example", "", "ana asks for it, so nobody has it: others who staff the topic are told, or else the operators"},
+		{[]ticket.Target{{Where: "To", Address: "Postmaster@virtual.example"}}, "", "x@otra.example", "ana", "mail to postmaster goes to the first operator, agent ana"},
+	} {
+		staff := newCounted()
+		staff.AwayNow[tt.away] = true
+		d := table.Match(Input{Targets: tt.targets, Staff: staff, Facts: Facts{Message: &ticket.Message{From: ticket.Address{Addr: tt.from}}}})
+		got := ""
+		if d.Agent != nil {
+			got = d.Agent.ID
+		}
+		if got != tt.agent || d.Reasons[len(d.Reasons)-1] != tt.why {
+			t.Errorf("%+v: %s, %v", tt, got, d.Reasons)
+		}
 	}
 }

@@ -248,10 +248,7 @@ func confirmation(w io.Writer, table *routing.Table, m *ticket.Message, d *routi
 		fmt.Fprintf(w, "  no confirmation would be sent: %s\n", none)
 		return
 	}
-	to := m.From
-	if d.UseReplyTo && len(m.ReplyTo) > 0 {
-		to = m.ReplyTo[0]
-	}
+	to := table.Requester(d, m)
 	lang := d.Topic.Language
 	if m.Language != "" {
 		lang = m.Language
