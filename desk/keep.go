@@ -69,11 +69,25 @@ func (p *planner) variantArrived() error {
 	return nil
 }
 
+// keptSubject is the subject under which a message that is kept stands in lists: without
+// the values of sensitive fields, be they the ticket's, where there is one, or what the
+// message itself says of any form. The message keeps its own.
+func (p *planner) keptSubject(t *ticket.Ticket) string {
+	table, subject := p.setting.Table, p.m.Subject
+	if t != nil {
+		subject = maskedSubject(table, &ticket.Ticket{Subject: subject, Fields: t.Fields})
+	}
+	for _, form := range table.Forms {
+		subject = table.MaskSubject(subject, form.Guess(p.m.Text, ""))
+	}
+	return subject
+}
+
 // quarantine keeps a message that could not be read.
 func (p *planner) quarantine(reason string) {
 	p.kept = &store.QuarantineRow{
 		Archive: p.m.Archive, Envelope: p.m.Envelope, Reason: reason,
-		From: p.m.From.Addr, Subject: p.m.Subject, At: p.now, State: store.QuarantineKept,
+		From: p.m.From.Addr, Subject: p.keptSubject(nil), At: p.now, State: store.QuarantineKept,
 	}
 	p.change.outcome = p.outcome(ticket.EventQuarantined, reason)
 	p.fact("quarantined", ticket.LogReason, reason)
@@ -90,7 +104,7 @@ func (p *planner) hold(ev evidence, who sender) error {
 	}
 	p.held = &store.HeldRow{
 		Archive: p.m.Archive, Envelope: p.m.Envelope, Reason: who.hold, Agent: who.owner.ID,
-		Person: person.ID, Ticket: ev.ticket.ID, From: p.m.From.Addr, Subject: p.m.Subject, At: p.now, State: store.HeldKept,
+		Person: person.ID, Ticket: ev.ticket.ID, From: p.m.From.Addr, Subject: p.keptSubject(ev.ticket), At: p.now, State: store.HeldKept,
 	}
 	p.entry(&ticket.Entry{
 		Kind: ticket.EntryEvent, Role: ticket.RoleSystem, Text: "held: " + who.hold,

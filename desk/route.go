@@ -327,7 +327,7 @@ func (p *planner) holdByRule(t *ticket.Ticket, d *routing.Decision) {
 	reason := "by rule " + d.Rules[len(d.Rules)-1].Name
 	p.held = &store.HeldRow{
 		Archive: p.m.Archive, Envelope: p.m.Envelope, Reason: reason,
-		From: p.m.From.Addr, Subject: p.m.Subject, At: p.now, State: store.HeldKept,
+		From: p.m.From.Addr, Subject: p.keptSubject(t), At: p.now, State: store.HeldKept,
 	}
 	if t != nil {
 		p.held.Ticket = t.ID
