@@ -125,13 +125,56 @@ func (r *reporter) of(topic string) (list []counted) {
 	return list
 }
 
+// block is what stands in one row, or in one for each agent.
+type block struct {
+	topic   string // id, or that of several
+	tickets []counted
+	sum     bool // of a topic and of those that are parts of it
+}
+
+// blocks are those of all topics, and behind them, for each that others are parts of, the
+// sums. A ticket counts in the sum of every topic above its own.
+func (r *reporter) blocks() (all []block) {
+	for _, id := range r.topics() {
+		all = append(all, block{topic: id, tickets: r.of(id)})
+	}
+	for _, above := range r.table.Topics {
+		sum, parts := block{topic: above.ID + " + parts", sum: true}, false
+		for _, t := range r.tickets {
+			at := r.table.Topic(t.Topic)
+			for at != nil && at != above {
+				at = at.Parent
+			}
+			if at == above {
+				sum.tickets, parts = append(sum.tickets, t), parts || t.Topic != above.ID
+			}
+		}
+		if parts {
+			all = append(all, sum)
+		}
+	}
+	return all
+}
+
+// calendarOf is the calendar in which the times of a ticket's topic are measured: of a
+// topic that is no more, the wall clock.
+func (r *reporter) calendarOf(t counted) *routing.Calendar {
+	if topic := r.table.Topic(t.Topic); topic != nil {
+		return topic.SLA.Calendar
+	}
+	return r.table.Wall()
+}
+
 func (r *reporter) byTopicAndAgent() Report {
 	out := Report{Columns: []string{"topic", "with", "open", "waiting", "resolved", "closed", "all"}}
-	for _, topic := range r.topics() {
+	for _, b := range r.blocks() {
 		counts := map[string]map[ticket.Status]int{}
-		for _, t := range r.of(topic) {
+		for _, t := range b.tickets {
 			with := t.Assignee
-			if with == "" && t.Team != "" {
+			switch {
+			case b.sum:
+				with = ""
+			case with == "" && t.Team != "":
 				with = "team " + t.Team
 			}
 			if counts[with] == nil {
@@ -140,7 +183,7 @@ func (r *reporter) byTopicAndAgent() Report {
 			counts[with][t.Status]++
 		}
 		for _, with := range slices.Sorted(maps.Keys(counts)) {
-			row, sum := []string{topic, with}, 0
+			row, sum := []string{b.topic, with}, 0
 			for _, status := range ticket.Statuses {
 				row = append(row, strconv.Itoa(counts[with][status]))
 				sum += counts[with][status]
@@ -153,14 +196,10 @@ func (r *reporter) byTopicAndAgent() Report {
 
 func (r *reporter) times() Report {
 	out := Report{Columns: []string{"topic", "tickets", "answered", "answer median h", "answer 90% h", "resolved", "resolution median h", "resolution 90% h"}}
-	for _, topic := range r.topics() {
-		list := r.of(topic)
+	for _, b := range r.blocks() {
 		var answer, resolution []time.Duration
-		calendar := r.table.Wall() // of a topic that is no more
-		if topic := r.table.Topic(topic); topic != nil {
-			calendar = topic.SLA.Calendar
-		}
-		for _, t := range list {
+		for _, t := range b.tickets {
+			calendar := r.calendarOf(t)
 			if !t.first.IsZero() {
 				answer = append(answer, calendar.Between(t.Created, t.first))
 			}
@@ -168,7 +207,7 @@ func (r *reporter) times() Report {
 				resolution = append(resolution, calendar.Between(t.Created, t.resolved))
 			}
 		}
-		row := []string{topic, strconv.Itoa(len(list))}
+		row := []string{b.topic, strconv.Itoa(len(b.tickets))}
 		for _, spans := range [][]time.Duration{answer, resolution} {
 			row = append(row, strconv.Itoa(len(spans)), hours(percentile(spans, 50)), hours(percentile(spans, 90)))
 		}
@@ -178,16 +217,22 @@ func (r *reporter) times() Report {
 }
 
 // sla tells whether first answers came within the topic's time, as it is now. Time
-// in which a ticket waited for its requester counts as well.
+// in which a ticket waited for its requester counts as well. Sums have no time of their
+// own: each ticket is measured by its topic's.
 func (r *reporter) sla() Report {
 	out := Report{Columns: []string{"topic", "within h", "in time", "late", "not due yet", "overdue", "kept %"}}
-	for _, id := range r.topics() {
-		topic := r.table.Topic(id)
-		if topic == nil || topic.SLA.Answer(ticket.PriorityNormal) == 0 {
-			continue
-		}
+	for _, b := range r.blocks() {
 		var inTime, late, pending, overdue int
-		for _, t := range r.of(id) {
+		within, measured := "", false
+		for _, t := range b.tickets {
+			topic := r.table.Topic(t.Topic)
+			if topic == nil || topic.SLA.Answer(ticket.PriorityNormal) == 0 {
+				continue
+			}
+			measured = true
+			if usual := topic.SLA.Answer(ticket.PriorityNormal); !b.sum {
+				within = hours(&usual)
+			}
 			due := topic.SLA.Calendar.Add(t.Created, topic.SLA.Answer(t.Priority))
 			switch {
 			case !t.first.IsZero() && !t.first.After(due):
@@ -202,12 +247,14 @@ func (r *reporter) sla() Report {
 				pending++
 			}
 		}
+		if !measured {
+			continue
+		}
 		kept := ""
 		if n := inTime + late + overdue; n > 0 {
 			kept = strconv.FormatFloat(100*float64(inTime)/float64(n), 'f', 1, 64)
 		}
-		within := topic.SLA.Answer(ticket.PriorityNormal)
-		out.Rows = append(out.Rows, []string{id, hours(&within), strconv.Itoa(inTime), strconv.Itoa(late), strconv.Itoa(pending), strconv.Itoa(overdue), kept})
+		out.Rows = append(out.Rows, []string{b.topic, within, strconv.Itoa(inTime), strconv.Itoa(late), strconv.Itoa(pending), strconv.Itoa(overdue), kept})
 	}
 	return out
 }
@@ -217,10 +264,10 @@ var ages = []time.Duration{day, 3 * day, 7 * day, 30 * day}
 
 func (r *reporter) backlog() Report {
 	out := Report{Columns: []string{"topic", "under 1 d", "1-3 d", "3-7 d", "7-30 d", "over 30 d", "all", "oldest h"}}
-	for _, topic := range r.topics() {
+	for _, b := range r.blocks() {
 		counts, sum := make([]int, len(ages)+1), 0
 		var oldest time.Duration
-		for _, t := range r.of(topic) {
+		for _, t := range b.tickets {
 			if !t.Status.IsActive() {
 				continue
 			}
@@ -236,7 +283,7 @@ func (r *reporter) backlog() Report {
 		if sum == 0 {
 			continue
 		}
-		row := []string{topic}
+		row := []string{b.topic}
 		for _, n := range append(counts, sum) {
 			row = append(row, strconv.Itoa(n))
 		}

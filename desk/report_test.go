@@ -68,3 +68,30 @@ func TestReports(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A topic that others are parts of has their figures in one row more, measured by each
+// ticket's own topic.
+func TestReportsSumParts(t *testing.T) {
+	o := openWith(t, strings.Replace(configuration, "id = \"pregrado\"\n", "id = \"pregrado\"\nparent = \"posgrado\"\n", 1))
+	start := o.clock()
+	for i, to := range []string{"pregrado", "pregrado", "posgrado"} {
+		o.send(letter{from: laura, to: to + "@virtual.example", subject: to, text: strings.Repeat("x", i+1)})
+	}
+	for _, m := range o.sent() {
+		if m.row.To == "ana@privada.example" && strings.Contains(m.row.Subject, "#003181") {
+			o.pass(2 * time.Hour)
+			o.send(reply(m, ana, "Ya está."))
+		}
+	}
+	o.pass(30 * time.Hour) // late for pregrado, in time for posgrado
+	for kind, want := range map[string]string{
+		"tickets": "pregrado|ana|1|1|0|0|2\nposgrado|team todos|1|0|0|0|1\nposgrado + parts||2|1|0|0|3",
+		"times":   "pregrado|2|1|2.00|2.00|0||\nposgrado|1|0|||0||\nposgrado + parts|3|1|2.00|2.00|0||",
+		"sla":     "pregrado|24.00|1|0|0|1|50.0\nposgrado|48.00|0|0|1|0|\nposgrado + parts||1|0|1|1|50.0",
+		"backlog": "pregrado|0|2|0|0|0|2|32.00\nposgrado|0|1|0|0|0|1|32.00\nposgrado + parts|0|3|0|0|0|3|32.00",
+	} {
+		if diff := compare(want, o.report(kind, start)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", kind, diff)
+		}
+	}
+}

@@ -200,7 +200,7 @@ func explain(w io.Writer, table *routing.Table, m *ticket.Message, d *routing.De
 		due = dueStory(say, table, d, at)
 	}
 	if !reply {
-		confirmation(w, table, m, d, due)
+		confirmation(w, table, m, d, at, due)
 	}
 }
 
@@ -229,8 +229,9 @@ func dueStory(say func(string, ...any), table *routing.Table, d *routing.Decisio
 	return due
 }
 
-// confirmation shows what would be sent to the requester, or says why nothing.
-func confirmation(w io.Writer, table *routing.Table, m *ticket.Message, d *routing.Decision, due time.Time) {
+// confirmation shows what would be sent to the requester of what came at a time, or says
+// why nothing. What the desk may know of them already, it doesn't.
+func confirmation(w io.Writer, table *routing.Table, m *ticket.Message, d *routing.Decision, came, due time.Time) {
 	none := ""
 	switch {
 	case d.Junk():
@@ -262,6 +263,12 @@ func confirmation(w io.Writer, table *routing.Table, m *ticket.Message, d *routi
 		data.Assignee = d.Agent.Name
 	} else if d.Team != nil {
 		data.Assignee = d.Team.Name
+	}
+	if closed := table.SLA(d.SLA, d.Topic).Calendar.Closed(came); closed != nil {
+		data.Closing = strings.TrimSpace(closed.Text(lang))
+	}
+	for _, f := range d.Topic.Form.Missing(d.Topic.Form.Guess(m.Text, ticket.Domain(to.Addr))) {
+		data.Missing = append(data.Missing, templates.Field{Name: f.Name(lang), Choices: strings.Join(f.Offered(lang), ", ")})
 	}
 	name := "confirmation"
 	for _, canned := range []*routing.Canned{d.Refuse, d.Canned} {
