@@ -80,8 +80,12 @@ topic = "posgrado"
 	confirmation := o.only(o.sent(), "laura@estudiantes.example")
 	o.send(reply(confirmation, laura, "Es de la maestría."))
 	o.dueAt(out.Number, "2026-11-26 10:00") // two days on the wall clock
-	if tk, _ := o.ticket(out.Number); tk.Topic != "posgrado" || tk.SLA != "" {
+	tk, entries := o.ticket(out.Number)
+	if tk.Topic != "posgrado" || tk.SLA != "" {
 		t.Errorf("%+v", tk)
+	}
+	if last := entries[len(entries)-1]; last.Text != "by rule, the answer is due 2026-11-26 10:00" {
+		t.Errorf("the thread doesn't say when it is due now: %+v", last)
 	}
 }
 

@@ -185,7 +185,13 @@ func (p *planner) mark(t *ticket.Ticket, d *routing.Decision) error {
 	if d.SLA != "" {
 		t.SLA = d.SLA
 	}
+	before := t.Due
 	p.setting.due(t)
+	if t.Number != 0 && !t.Due.IsZero() && !t.Due.Equal(before) {
+		p.entry(&ticket.Entry{
+			Kind: ticket.EntryEvent, Role: ticket.RoleSystem, Text: "by rule, the answer is due " + p.setting.local(t.Due).Format("2006-01-02 15:04"),
+		})
+	}
 	for _, note := range d.Notes {
 		p.entry(&ticket.Entry{Kind: ticket.EntryNote, Role: ticket.RoleSystem, AuthorName: p.setting.Table.Config.Desk.Name, Text: note})
 	}
