@@ -144,7 +144,7 @@ func (b *backup) add(name, path string) error {
 	if have, err := b.have(f, name, info); err != nil || have {
 		return err
 	}
-	if err := readAll(path); err != nil {
+	if err := CheckFile(path); err != nil {
 		return err
 	}
 	folder := b.to

@@ -184,7 +184,7 @@ func openFile(path string, mode openMode) (db *bbolt.DB, err error) {
 	if mode == openState && meta.Freelist == noFreelist {
 		// The engine will read all pages in a goroutine of its own, whose
 		// panics nobody can catch. Be the first to stumble.
-		if err := readAll(path); err != nil {
+		if err := CheckFile(path); err != nil {
 			return nil, err
 		}
 	}
@@ -222,8 +222,11 @@ func open(path string, o *bbolt.Options) (db *bbolt.DB, err error) {
 	return db, nil
 }
 
-// readAll walks through every page that is in use.
-func readAll(path string) (err error) {
+// CheckFile walks through every page that is in use of a file of the data folder that
+// nobody writes to, without trusting any of them: a page that leads back to itself, for
+// one, would have the engine go round until memory is used up. It returns an error that
+// wraps ErrCorrupt for what is wrong.
+func CheckFile(path string) (err error) {
 	meta, err := readMeta(path)
 	if err != nil {
 		return err

@@ -212,7 +212,7 @@ func compactFile(path string, drop func(key []byte) bool) (before, after int64, 
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := readAll(path); err != nil {
+	if err := CheckFile(path); err != nil {
 		return 0, 0, err
 	}
 	temp := path + leftoverSuffix

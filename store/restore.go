@@ -104,7 +104,7 @@ func (b BackupFile) restore(ctx context.Context, from, path string) error {
 
 // prepare makes a copied state one that may be run again.
 func (m Manifest) prepare(path string, skip uint64, now time.Time) error {
-	if err := readAll(path); err != nil {
+	if err := CheckFile(path); err != nil {
 		return err
 	}
 	db, err := openFile(path, openSegment)

@@ -131,7 +131,7 @@ func (v *verifier) pages(what, path string) (usable bool) {
 	}
 	// Reading all of it first: the engine's own check trusts that pages lie
 	// within the file.
-	if err := readAll(path); err != nil {
+	if err := CheckFile(path); err != nil {
 		v.differf("%s: %v", what, err)
 		return false
 	}
