@@ -184,7 +184,7 @@ func openFile(path string, mode openMode) (db *bbolt.DB, err error) {
 	if mode == openState && meta.Freelist == noFreelist {
 		// The engine will read all pages in a goroutine of its own, whose
 		// panics nobody can catch. Be the first to stumble.
-		if err := CheckFile(path); err != nil {
+		if err := checkPages(path, meta); err != nil {
 			return nil, err
 		}
 	}
