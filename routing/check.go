@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/robfig/cron/v3"
-
 	"buzon/ticket"
 )
 
@@ -303,30 +301,6 @@ func (c *checker) spam() {
 	} else if !slices.ContainsFunc(c.Accounts, func(a AccountConfig) bool { return a.Spam != "" }) {
 		c.rejectf("spam.at", `write spam = "Spam" in an account`, "has no effect, because no account names a spam folder")
 	}
-}
-
-// cronMistake says what is wrong with a cron line. The library's parser panics on
-// some, and takes others that never fire.
-func cronMistake(line string) (mistake string) {
-	defer func() {
-		if recover() != nil {
-			mistake = "is not a cron line"
-		}
-	}()
-	if strings.Contains(line, "TZ=") {
-		return "must not name a time zone; desk.time_zone holds"
-	}
-	schedule, err := cron.ParseStandard(line)
-	if err != nil {
-		return "is not a cron line: " + err.Error()
-	}
-	if every, ok := schedule.(cron.ConstantDelaySchedule); ok && every.Delay < time.Minute {
-		return "fires more than once a minute"
-	}
-	if schedule.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return "never fires"
-	}
-	return ""
 }
 
 func (c *checker) web() {

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,17 +24,19 @@ const longestEvent = 366
 func readICalendar(text string) (days, yearly map[date]string, err error) {
 	days, yearly = map[date]string{}, map[date]string{}
 	r := &icalReader{days: days, yearly: yearly}
+	last := 0
 	for i, line := range unfold(text) {
 		if line == "" {
 			continue
 		}
+		last = i + 1
 		if err := r.line(line); err != nil {
 			return nil, nil, fmt.Errorf("line %d: %w", i+1, err)
 		}
 	}
 	switch {
 	case len(r.inside) > 0:
-		return nil, nil, fmt.Errorf("it ends inside %s", r.inside[len(r.inside)-1])
+		return nil, nil, fmt.Errorf("line %d: the file ends inside %s: END:%[2]s is missing", last, r.inside[len(r.inside)-1])
 	case !r.begun:
 		return nil, nil, fmt.Errorf("it is not an iCalendar file: it has no BEGIN:VCALENDAR")
 	}
@@ -71,7 +74,7 @@ type icalEvent struct {
 }
 
 func (r *icalReader) line(line string) error {
-	name, value, ok := strings.Cut(line, ":")
+	name, value, ok := cutValue(line)
 	if !ok {
 		return fmt.Errorf("%q has no colon", line)
 	}
@@ -87,11 +90,15 @@ func (r *icalReader) line(line string) error {
 		r.event = icalEvent{}
 		return nil
 	case "END":
-		if len(r.inside) == 0 || r.inside[len(r.inside)-1] != strings.ToUpper(value) {
+		value = strings.ToUpper(value)
+		if !slices.Contains(r.inside, value) {
 			return fmt.Errorf("END:%s closes nothing", value)
 		}
+		if inner := r.inside[len(r.inside)-1]; inner != value {
+			return fmt.Errorf("END:%s stands inside %s: END:%[2]s is missing", value, inner)
+		}
 		r.inside = r.inside[:len(r.inside)-1]
-		if strings.EqualFold(value, "VEVENT") {
+		if value == "VEVENT" {
 			return r.close()
 		}
 		return nil
@@ -108,9 +115,9 @@ func (r *icalReader) line(line string) error {
 func (r *icalReader) property(name, params, value string) (err error) {
 	switch name {
 	case "DTSTART":
-		r.event.from, err = icalDate(params, value)
+		r.event.from, err = icalDate(name, params, value)
 	case "DTEND":
-		r.event.until, err = icalDate(params, value)
+		r.event.until, err = icalDate(name, params, value)
 	case "SUMMARY":
 		value = strings.NewReplacer(`\n`, " ", `\N`, " ", `\,`, ",", `\;`, ";", `\\`, `\`).Replace(value)
 		r.event.name = strings.Map(func(c rune) rune {
@@ -134,14 +141,30 @@ func (r *icalReader) property(name, params, value string) (err error) {
 	return err
 }
 
-// icalDate reads a date without hours.
-func icalDate(params, value string) (time.Time, error) {
-	if !slices.Contains(strings.Split(params, ";"), "VALUE=DATE") {
-		return time.Time{}, fmt.Errorf("%s has hours; only events of whole days are read (VALUE=DATE)", value)
+// cutValue divides a line at its colon, of which there can be others in quotes
+// (RFC 5545, section 3.1).
+func cutValue(line string) (name, value string, ok bool) {
+	quoted := false
+	i := strings.IndexFunc(line, func(c rune) bool {
+		quoted = quoted != (c == '"')
+		return c == ':' && !quoted
+	})
+	if i < 0 {
+		return line, "", false
 	}
+	return line[:i], line[i+1:], true
+}
+
+// icalDate reads a date without hours.
+func icalDate(name, params, value string) (time.Time, error) {
 	t, err := time.Parse("20060102", value)
-	if err != nil {
-		return t, fmt.Errorf("%q is not a date", value)
+	switch whole := slices.Contains(strings.Split(params, ";"), "VALUE=DATE"); {
+	case whole && err != nil:
+		return t, fmt.Errorf("%q is not a date, such as 20261224", value)
+	case !whole && err == nil:
+		return t, fmt.Errorf("%s:%s has no VALUE=DATE; write %[1]s;VALUE=DATE:%[2]s", name, value)
+	case !whole:
+		return t, fmt.Errorf("%s has hours; only events of whole days are read, such as %s;VALUE=DATE:20261224", value, name)
 	}
 	return t.Add(12 * time.Hour), nil
 }
@@ -156,8 +179,11 @@ func (r *icalReader) close() error {
 	if e.until.IsZero() {
 		e.until = e.from.AddDate(0, 0, 1)
 	}
-	if n := e.until.Sub(e.from) / day; n < 1 || n > longestEvent {
-		return fmt.Errorf("an event lasts %d days", n)
+	switch n := e.until.Sub(e.from) / day; {
+	case n < 1:
+		return errors.New("an event ends before it begins; its DTEND is the day after its last one")
+	case n > longestEvent:
+		return fmt.Errorf("an event lasts %d days, more than %d", n, longestEvent)
 	}
 	if e.name = strings.TrimSpace(e.name); e.name == "" {
 		e.name = "day off"

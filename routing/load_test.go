@@ -413,28 +413,3 @@ func TestWarningsOfChoices(t *testing.T) {
 		})
 	}
 }
-
-// Every cron line of the file is held to the same rules.
-func TestCronLines(t *testing.T) {
-	base, err := os.ReadFile("testdata/good/minimal.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := strings.Replace(string(base), "[[account]]\n", "[[account]]\nspam = \"Spam\"\n", 1)
-	for section, key := range map[string]string{"reminder": "scan", "digest": "at", "spam": "at", "canary": "at", "report": "at", "backup": "at", "retention": "at"} {
-		for line, want := range map[string]string{
-			"TZ=0": "must not name a time zone", "TZ=UTC 0 7 * * *": "must not name a time zone", "CRON_TZ=UTC 0 7 * * *": "must not name a time zone",
-			"0 0 30 2 *": "never fires", "@every 0s": "fires more than once a minute", "0 0 7 * * *": "is not a cron line", "mañana": "is not a cron line",
-		} {
-			more := "\n[" + section + "]\n" + key + " = \"" + line + "\"\n"
-			if section == "backup" {
-				more += "folder = \"copias\"\n"
-			}
-			_, err := Parse("testdata/good/minimal.toml", []byte(text+more))
-			var problems Problems
-			if !errors.As(err, &problems) || len(problems) != 1 || !strings.Contains(problems.Error(), section+"."+key+": ") || !strings.Contains(problems.Error(), want) {
-				t.Errorf("%s.%s = %q: %v, want %q", section, key, line, err, want)
-			}
-		}
-	}
-}

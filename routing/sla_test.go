@@ -34,7 +34,7 @@ text = "Estamos en vacaciones."
 
 const off = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VTIMEZONE\r\nDTSTART:19700101T000000\r\nEND:VTIMEZONE\r\n" +
 	"BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20261204\r\nSUMMARY:Día del in\r\n stituto\\, todo el día\r\nEND:VEVENT\r\n" +
-	"BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20200910\r\nDTEND;VALUE=DATE:20200912\r\nRRULE:FREQ=YEARLY\r\nSUMMARY:Fiesta\r\nEND:VEVENT\r\n" +
+	"BEGIN:VEVENT\r\nDTSTART;X-SOURCE=\"a:b\";VALUE=DATE:20200910\r\nDTEND;VALUE=DATE:20200912\r\nRRULE:FREQ=YEARLY\r\nSUMMARY:Fiesta\r\nEND:VEVENT\r\n" +
 	"BEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20261203\r\nSTATUS:CANCELLED\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 
 // timed is the minimal configuration with calendars, and more.
@@ -179,19 +179,22 @@ func TestICalendarMistakes(t *testing.T) {
 		return "BEGIN:VCALENDAR\nBEGIN:VEVENT\n" + lines + "\nEND:VEVENT\nEND:VCALENDAR"
 	}
 	for text, want := range map[string]string{
-		"":                                   "it is not an iCalendar file: it has no BEGIN:VCALENDAR",
-		"<html>":                             `line 1: "<html>" has no colon`,
-		"DTSTART:1":                          "line 1: DTSTART stands outside of BEGIN:VCALENDAR",
-		"BEGIN:VCARD":                        "line 1: it is not an iCalendar file: it begins with VCARD",
-		"BEGIN:VCALENDAR":                    "it ends inside VCALENDAR",
-		"BEGIN:VCALENDAR\nEND:VEVENT":        "line 2: END:VEVENT closes nothing",
-		event("SUMMARY:x"):                   "line 4: an event has no DTSTART",
-		event("DTSTART:20261224"):            "line 3: 20261224 has hours; only events of whole days are read (VALUE=DATE)",
-		event("DTSTART;VALUE=DATE:20260231"): `line 3: "20260231" is not a date`,
-		event("EXDATE;VALUE=DATE:20260201"):  "line 3: EXDATE is not read",
-		event("RRULE:FREQ=YEARLY;COUNT=2"):   "line 3: RRULE COUNT=2 is not read; only FREQ=YEARLY is",
-		event("DTSTART;VALUE=DATE:20260201\nDTEND;VALUE=DATE:20260201"): "line 5: an event lasts 0 days",
-		event("DTSTART;VALUE=DATE:20260201\nDTEND;VALUE=DATE:20290201"): "line 5: an event lasts 1096 days",
+		"":                    "it is not an iCalendar file: it has no BEGIN:VCALENDAR",
+		"<html>":              `line 1: "<html>" has no colon`,
+		"DTSTART:1":           "line 1: DTSTART stands outside of BEGIN:VCALENDAR",
+		"BEGIN:VCARD":         "line 1: it is not an iCalendar file: it begins with VCARD",
+		"BEGIN:VCALENDAR\n\n": "line 1: the file ends inside VCALENDAR: END:VCALENDAR is missing",
+		"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20261224\nEND:VCALENDAR": "line 4: END:VCALENDAR stands inside VEVENT: END:VEVENT is missing",
+		"BEGIN:VCALENDAR\nEND:VEVENT":                                   "line 2: END:VEVENT closes nothing",
+		"END:VEVENT":                                                    "line 1: END:VEVENT closes nothing",
+		event("SUMMARY:x"):                                              "line 4: an event has no DTSTART",
+		event("DTSTART:20261224"):                                       "line 3: DTSTART:20261224 has no VALUE=DATE; write DTSTART;VALUE=DATE:20261224",
+		event("DTEND;TZID=\"a:b\":20261224T080000"):                     "line 3: 20261224T080000 has hours; only events of whole days are read, such as DTEND;VALUE=DATE:20261224",
+		event("DTSTART;VALUE=DATE:20260231"):                            `line 3: "20260231" is not a date, such as 20261224`,
+		event("EXDATE;VALUE=DATE:20260201"):                             "line 3: EXDATE is not read",
+		event("RRULE:FREQ=YEARLY;COUNT=2"):                              "line 3: RRULE COUNT=2 is not read; only FREQ=YEARLY is",
+		event("DTSTART;VALUE=DATE:20260201\nDTEND;VALUE=DATE:20260201"): "line 5: an event ends before it begins; its DTEND is the day after its last one",
+		event("DTSTART;VALUE=DATE:20260201\nDTEND;VALUE=DATE:20290201"): "line 5: an event lasts 1096 days, more than 366",
 	} {
 		_, _, err := readICalendar(text)
 		if got := fmt.Sprint(err); got != want {
