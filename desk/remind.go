@@ -166,15 +166,18 @@ func (r *round) overdue(t *ticket.Ticket) error {
 // for the first time. A due time that went and came back has its reminders behind
 // it.
 func (r *round) once(t *ticket.Ticket, what string) (bool, error) {
-	events, err := r.tx.JournalOf(t.ID)
-	if err != nil {
+	done, err := r.done(t, what)
+	if err != nil || done {
 		return false, err
-	}
-	if slices.ContainsFunc(events, func(e ticket.Event) bool { return e.Kind == ticket.EventReminded && e.Detail == what }) {
-		return false, nil
 	}
 	r.event(ticket.Event{Kind: ticket.EventReminded, Ticket: t.ID, Detail: what})
 	return true, nil
+}
+
+// done tells whether the journal has it that something happened.
+func (r *round) done(t *ticket.Ticket, what string) (bool, error) {
+	events, err := r.tx.JournalOf(t.ID)
+	return slices.ContainsFunc(events, func(e ticket.Event) bool { return e.Kind == ticket.EventReminded && e.Detail == what }), err
 }
 
 // tellings are who is told of a ticket, or, if all of them have their rest, when

@@ -13,7 +13,7 @@ import (
 // write on it any more.
 func (s *Setting) watch(t *ticket.Ticket, now time.Time) {
 	if wait := s.patience(t); wait > 0 && t.RemindAt.IsZero() {
-		t.RemindAt = s.Table.Wall().Add(now, wait).UTC()
+		t.RemindAt = s.slaOf(t).Calendar.Wall().Add(now, wait).UTC()
 	}
 }
 
@@ -92,12 +92,18 @@ func (r *round) silent(side *side) error {
 	if err != nil || theirs {
 		return err
 	}
-	wall := r.setting.Table.Wall()
-	if calendar := r.setting.slaOf(t).Calendar; calendar.Closed(r.now) != nil {
+	calendar := r.setting.slaOf(t).Calendar
+	wall := calendar.Wall()
+	if calendar.Closed(r.now) != nil {
 		t.RemindAt = r.opens(calendar)
 		return nil
 	}
-	if at := wall.Add(since, wait); t.Nudged.Before(since) {
+	// Not by the hour of the notice: a clock that was ahead may have set it.
+	told, err := r.done(t, nudged(since))
+	if err != nil {
+		return err
+	}
+	if at := wall.Add(since, wait); !told {
 		if r.now.Before(at) {
 			t.RemindAt = at.UTC()
 			return nil
@@ -150,7 +156,7 @@ func (r *round) nudge(t *ticket.Ticket, since time.Time, text string) error {
 		return err
 	}
 	t.Nudged = r.now
-	conf, wall := r.setting.Table.Config.AutoClose, r.setting.Table.Wall()
+	conf, wall := r.setting.Table.Config.AutoClose, r.setting.slaOf(t).Calendar.Wall()
 	closing := wall.Add(r.now, asDuration(conf.Notice))
 	if t.Status == ticket.StatusWaiting {
 		if end := wall.Add(since, asDuration(conf.WaitingAfter)); end.After(closing) {
@@ -163,7 +169,7 @@ func (r *round) nudge(t *ticket.Ticket, since time.Time, text string) error {
 	if t.RemindAt = closing; !closing.IsZero() {
 		t.RemindAt = closing.UTC()
 	}
-	if first, err := r.once(t, fmt.Sprintf("nudge %s 1", since.UTC().Format(time.RFC3339))); err != nil || !first {
+	if first, err := r.once(t, nudged(since)); err != nil || !first {
 		return err
 	}
 	topic := r.topicOf(t)
@@ -176,6 +182,11 @@ func (r *round) nudge(t *ticket.Ticket, since time.Time, text string) error {
 	r.noted = append(r.noted, person.Address.Key())
 	r.fact("nudged", ticket.LogTicket, t.Number.String(), ticket.LogReason, "nobody has written since "+r.setting.local(since).Format(time.DateOnly))
 	return nil
+}
+
+// nudged is what the journal says of a notice about a silence.
+func nudged(since time.Time) string {
+	return fmt.Sprintf("nudge %s 1", since.UTC().Format(time.RFC3339))
 }
 
 // closeSilent closes a ticket. The requester was told before and is not told again.

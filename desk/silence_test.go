@@ -251,3 +251,57 @@ func TestNothingIsClosedWithoutAWord(t *testing.T) {
 		t.Error(got.Status)
 	}
 }
+
+// A notice that a clock sent which was ahead by a week is none of the silence that
+// begins when it is right again: nothing is closed without a word.
+func TestNoticeOfAClockThatWasAhead(t *testing.T) {
+	o := openWith(t, withTime(autoClose))
+	n, _, notification := o.opened()
+	o.send(reply(notification, ana, "¿Cuál es el enlace?"))
+	o.sent()
+	o.pass(16 * oneDay)
+	o.remind()
+	notice := o.only(o.sent(), "laura@estudiantes.example")
+	o.pass(-7 * oneDay)
+	o.send(reply(notice, laura, "Este es."))
+	o.send(reply(notification, ana, "¿Y cuál curso?"))
+	o.sent()
+	if mails := o.days(12); len(mails) != 1 || !strings.Contains(mails[0].Text, "> ¿Y cuál curso?") {
+		t.Errorf("%d notices of the second silence", len(mails))
+	}
+	if got, _ := o.ticket(n); got.Status != ticket.StatusWaiting {
+		t.Error(got.Status)
+	}
+	o.days(4)
+	if got, _ := o.ticket(n); got.Status != ticket.StatusClosed {
+		t.Error(got.Status)
+	}
+}
+
+// A period in which only those are closed who work by the ticket's calendar counts as
+// little as one of the whole desk's, and the notice names the day after it.
+func TestSilenceInAClosedPeriodOfACalendar(t *testing.T) {
+	o := openWith(t, withTime(autoClose+`
+[[closed]]
+from = "2026-12-02"
+until = "2026-12-10"
+calendars = ["office"]
+`))
+	n, _, notification := o.opened()
+	o.send(reply(notification, ana, "/resolver\nListo."))
+	o.sent()
+	mails := o.days(7)
+	if len(mails) != 1 || !strings.Contains(mails[0].Text, "13 de diciembre") {
+		t.Errorf("%d notices: %v", len(mails), mails)
+	}
+	o.at("2026-12-13 09:59")
+	o.remind()
+	if got, _ := o.ticket(n); got.Status != ticket.StatusResolved {
+		t.Errorf("%s, and three days have not passed", got.Status)
+	}
+	o.at("2026-12-13 10:00")
+	o.remind()
+	if got, _ := o.ticket(n); got.Status != ticket.StatusClosed {
+		t.Error(got.Status)
+	}
+}

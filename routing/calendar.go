@@ -21,8 +21,18 @@ type Calendar struct {
 	off      map[date]string                // with what it is called
 	yearly   map[date]string                // in the year 0
 	closed   []*Closed                      // those that hold here
+	wall     *Calendar                      // nil: it is one itself
 
 	years sync.Map // of *year by number
+}
+
+// Wall is the wall clock of those who work by the calendar: all hours of all days, but
+// for its closed periods.
+func (c *Calendar) Wall() *Calendar {
+	if c.wall == nil {
+		return c
+	}
+	return c.wall
 }
 
 // Closed is a time in which the desk is closed: clocks stand still, nobody is

@@ -35,10 +35,7 @@ func (c *checker) timeAll() *timetable {
 	if err != nil {
 		desk = time.UTC // was reported
 	}
-	t.wall = &Calendar{zone: desk}
-	for d := range t.wall.week {
-		t.wall.week[d] = []hours{{0, minutesOfDay}}
-	}
+	t.wall = wallClock(desk)
 	for i := range c.Calendars {
 		c.id(c.calendars, "calendar", i, c.Calendars[i].ID, "calendar ")
 	}
@@ -70,6 +67,15 @@ func (c *checker) timeAll() *timetable {
 	c.escalation()
 	c.autoClose()
 	return t
+}
+
+// wallClock is a calendar of all hours of all days.
+func wallClock(zone *time.Location) *Calendar {
+	c := &Calendar{zone: zone}
+	for d := range c.week {
+		c.week[d] = []hours{{0, minutesOfDay}}
+	}
+	return c
 }
 
 func (c *checker) calendar(t *timetable, i int, desk *time.Location) {
@@ -111,6 +117,7 @@ func (c *checker) calendar(t *timetable, i int, desk *time.Location) {
 	if conf.ICalendar != "" && c.set(path+".icalendar") {
 		c.include(t, cal, path+".icalendar", conf.ICalendar)
 	}
+	cal.wall = wallClock(cal.zone)
 	t.calendars[conf.ID] = cal
 }
 
@@ -181,6 +188,7 @@ func (c *checker) closedAll(t *timetable) {
 		for id, cal := range t.calendars {
 			if len(p.calendars) == 0 || slices.Contains(p.calendars, id) {
 				cal.closed = append(cal.closed, p)
+				cal.wall.closed = cal.closed
 			}
 		}
 	}
