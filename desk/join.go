@@ -106,7 +106,7 @@ func (o *orders) split(c ticket.Command) error {
 	old := o.ticket
 	made := &ticket.Ticket{
 		ID: id, Subject: old.Subject, Topic: old.Topic, Team: old.Team, Assignee: old.Assignee, Status: ticket.StatusOpen,
-		Language: old.Language, Requester: requester, Created: o.now, Linked: []ticket.ID{old.ID},
+		Language: old.Language, Requester: requester, Priority: o.topicOf(old).Priority, Created: o.now, Linked: []ticket.ID{old.ID},
 	}
 	if first := firstWords(from.Text); from.Seq > 1 && first != "" {
 		made.Subject = first

@@ -222,6 +222,22 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// What becomes a ticket of its own has the topic's priority, not that of the old one.
+func TestSplitTakesTheTopicsPriority(t *testing.T) {
+	o := openWith(t, withTime("", `id = "pregrado"`, "id = \"pregrado\"\npriority = \"urgent\""))
+	n, confirmation, notification := o.opened()
+	o.dueAt(n, "2026-11-24 15:00")
+	o.send(reply(notification, ana, "/prioridad baja"))
+	o.dueAt(n, "2026-11-26 10:00")
+	o.send(reply(confirmation, laura, "Otra cosa: perdí la clave de Turnitin."))
+	o.sent()
+	o.give(t, n, notification, ana, "/dividir")
+	if made, _ := o.ticket(n + 1); made.Priority != ticket.PriorityUrgent {
+		t.Errorf("priority %q", made.Priority)
+	}
+	o.dueAt(n+1, "2026-11-24 15:00")
+}
+
 func TestDeleteNeedsASecondWord(t *testing.T) {
 	o := open(t)
 	n, confirmation, notification := o.opened()
