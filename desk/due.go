@@ -113,9 +113,13 @@ func (s *Setting) owe(t *ticket.Ticket, due, warn time.Time) {
 	}
 }
 
-// promise sets a due time that a person has chosen.
+// promise sets a due time that a person has chosen. While it is not the desk's turn
+// nothing is owed, and it holds from when it is.
 func (s *Setting) promise(t *ticket.Ticket, due, now time.Time) {
 	t.DueFixed, t.Promised = true, due
+	if t.Status != ticket.StatusOpen {
+		return
+	}
 	s.owe(t, due, now.Add(percent(due.Sub(now), s.Table.Config.Reminder.Warn)))
 }
 

@@ -100,6 +100,24 @@ func TestDueInWorkingTime(t *testing.T) {
 	o.dueAt(n, "2026-12-09 16:00")
 }
 
+// The independence of Cartagena is kept on the Monday after it (Ley 51 of 1983), in 2026
+// on 16 November: neither it nor the days before it count, also when the requester
+// writes on it.
+func TestClocksOverALongWeekend(t *testing.T) {
+	o := openWith(t, withTime(""))
+	o.at("2026-11-12 15:00")
+	n, confirmation, notification := o.opened()
+	o.dueAt(n, "2026-11-17 15:00") // two hours, eight, and six of the Tuesday
+	if !strings.Contains(confirmation.Text, "martes 17 de noviembre de 2026, 15:00") {
+		t.Errorf("the confirmation does not say when:\n%s", confirmation.Text)
+	}
+	o.at("2026-11-13 16:00")
+	o.send(reply(notification, ana, "/espera"))
+	o.at("2026-11-16 10:00")
+	o.send(reply(confirmation, laura, "Aquí está lo que falta."))
+	o.dueAt(n, "2026-11-17 16:00") // seven hours are left
+}
+
 // What was used counts, and what passes while the requester has their turn doesn't.
 func TestClocksStandStillWhileWaiting(t *testing.T) {
 	o := openWith(t, withTime(""))
@@ -178,6 +196,29 @@ func TestPromisedDateAndWaiting(t *testing.T) {
 	o.at("2026-12-01 08:00")
 	o.send(reply(confirmation, laura, "¿Qué pasó?"))
 	o.dueAt(n, "2026-12-02 17:00")
+}
+
+// A date that is set while it is the requester's turn is not owed before theirs is over,
+// and puts off neither the notice nor the end of a silence.
+func TestPromiseWhileWaiting(t *testing.T) {
+	o := openWith(t, withTime(autoClose))
+	n, confirmation, notification := o.opened()
+	o.send(reply(notification, ana, "¿Cuál es el enlace?"))
+	o.send(reply(notification, ana, "/vence 31/01/2027"))
+	o.dueAt(n, "")
+	o.sent()
+	if mails := o.days(11); len(mails) != 1 {
+		t.Errorf("%d notices", len(mails))
+	}
+	o.send(reply(confirmation, laura, "Este es."))
+	o.dueAt(n, "2027-01-31 23:59")
+	o.send(reply(notification, ana, "¿Y el curso?"))
+	o.sent()
+	o.send(reply(notification, ana, "/vence 31/01/2027"))
+	o.days(16)
+	if got, _ := o.ticket(n); got.Status != ticket.StatusClosed {
+		t.Error(got.Status)
+	}
 }
 
 func TestWarning(t *testing.T) {
