@@ -65,6 +65,10 @@ func (w *where) caller() (caller control.Caller, done func() error, err error) {
 	var table *routing.Table
 	if w.Config != "" || w.Data == "" {
 		if table, err = w.table(); err != nil {
+			var problems routing.Problems
+			if errors.As(err, &problems) {
+				err = fmt.Errorf("%w\n(meanwhile the running desk answers to --data DIR instead of --config FILE)", err)
+			}
 			return nil, nil, err
 		}
 	}

@@ -30,8 +30,9 @@ type difference struct {
 
 // replayed is what a replay has found.
 type replayed struct {
-	Old, New    string // versions
-	Since       time.Time
+	Old         string        `json:"old"` // version
+	New         string        `json:"new"` // version
+	Since       time.Time     `json:"since"`
 	Messages    int           `json:"messages"`
 	Same        int           `json:"same"`
 	Gone        int           `json:"gone"` // whose bytes the archive has no more
