@@ -26,11 +26,7 @@ const watchEvery = 2 * time.Second
 func (d *deskDaemon) Reload(context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	table, err := d.load()
-	if err != nil {
-		return err
-	}
-	tmpl, err := templates.New(table.Config.Desk.Templates)
+	table, tmpl, err := d.read()
 	if err != nil {
 		return err
 	}
@@ -56,6 +52,16 @@ func (d *deskDaemon) Reload(context.Context) error {
 	d.desk.Clear("configuration")
 	d.log.Info("reloaded", "version", table.Version)
 	return nil
+}
+
+// read loads the configuration and the templates that it names.
+func (d *deskDaemon) read() (*routing.Table, *templates.Set, error) {
+	table, err := d.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	tmpl, err := templates.New(table.Config.Desk.Templates)
+	return table, tmpl, err
 }
 
 // waiting lists the parts of a configuration that differ from what the desk was
@@ -84,17 +90,19 @@ func waiting(begun, now *routing.Config) (parts []string) {
 
 // tryReload reloads without anybody waiting for the answer. A mistake is an alarm,
 // because the next start would fail with it.
-func (d *deskDaemon) tryReload() {
+func (d *deskDaemon) tryReload() (ok bool) {
 	err := d.Reload(d.ctx)
 	if err == nil || d.ctx.Err() != nil {
-		return
+		return true
 	}
 	d.desk.Raise(desk.Alarm{Key: "configuration", What: fmt.Sprintf("not reloaded; the old configuration stays in use: %v", err),
 		Try: "mend it (buzon check --config FILE says every mistake); then it is taken by itself, or with buzon reload"})
+	return false
 }
 
 // startWatch reloads when the configuration file has changed, or a file that it
-// includes.
+// includes. While it is refused it is tried again at each look, because what it is
+// refused for may stand in a file that only the new one includes.
 func (d *deskDaemon) startWatch() error {
 	if d.file == "" {
 		return nil
@@ -109,6 +117,7 @@ func (d *deskDaemon) startWatch() error {
 		w.taken = w.seen // else it has changed while the desk started
 	}
 	d.spawn(func(ctx context.Context) {
+		refused, why := false, ""
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
@@ -117,9 +126,18 @@ func (d *deskDaemon) startWatch() error {
 				return
 			case <-tick.C:
 			}
-			if w.changed() {
+			if !w.look() {
+				continue
+			}
+			changed, now := w.changed(), ""
+			if refused || changed {
+				if _, _, err := d.read(); err != nil {
+					now = err.Error()
+				}
+			}
+			if changed || refused && now != why {
 				d.log.Info("the configuration has changed", "file", d.file)
-				d.tryReload()
+				refused, why = !d.tryReload(), now
 			}
 		}
 	})
@@ -201,9 +219,10 @@ func (w *watched) look() (steady bool) {
 	return w.seen == before
 }
 
-// changed tells, once for each, of a content that stands and was not acted on.
+// changed tells, once for each, of a content that was not acted on; it is the one of
+// the last look, and must have stood.
 func (w *watched) changed() bool {
-	if !w.look() || w.seen == w.taken {
+	if w.seen == w.taken {
 		return false
 	}
 	w.taken = w.seen

@@ -197,6 +197,27 @@ func TestChangedIncludedFileIsTaken(t *testing.T) {
 	w.until("the mended template is not taken", func() bool { return w.alarm() == nil })
 }
 
+// What a refused configuration includes is not watched yet, and still the alarm ends by
+// itself when that is mended: it says so.
+func TestMendedIncludedFileOfARefusedConfiguration(t *testing.T) {
+	w := startWatching(t)
+	days := filepath.Join(filepath.Dir(w.file), "days.ics")
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(days, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART:20261204\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
+	w.write(w.config("beto") + "[[calendar]]\nid = \"office\"\nhours = [\"mon-fri 08:00-17:00\"]\nicalendar = \"days.ics\"\n")
+	w.until("no alarm", func() bool { return w.alarm() != nil })
+	if a := w.alarm(); !strings.Contains(a.What, "days.ics: line 3: ") || w.agent() != "ana" {
+		t.Errorf("the alarm says %q, and tickets go to %s", a.What, w.agent())
+	}
+	put("BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDTSTART;VALUE=DATE:20261204\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n")
+	w.until("the mended calendar is not taken", func() bool { return w.alarm() == nil && w.agent() == "beto" })
+}
+
 // While mail comes, the file is rewritten again and again, good and bad and half;
 // every message that was acknowledged is one ticket.
 func TestReloadLosesNothing(t *testing.T) {
