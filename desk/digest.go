@@ -45,7 +45,11 @@ func (d *Desk) planDigest(tx *store.Tx, s *Setting, id, day string) (*change, er
 	}
 	c := &change{now: d.Now().UTC()}
 	p := &planner{desk: d, tx: tx, setting: s, m: &ticket.Message{}, change: c}
-	if p.isAway(agent) {
+	calendar := agent.Calendar
+	if calendar == nil {
+		calendar = s.Table.Wall()
+	}
+	if p.isAway(agent) || calendar.Closed(c.now) != nil {
 		return nil, nil
 	}
 	c.also = func(tx *store.Tx) error {

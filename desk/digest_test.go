@@ -198,3 +198,29 @@ func TestDigestInsteadOfMail(t *testing.T) {
 		t.Errorf("old news:\n%s", m.Text)
 	}
 }
+
+// While the desk is closed, or those who work by the agent's calendar are, no digest is
+// sent; the first one after it tells of all.
+func TestNoDigestWhileClosed(t *testing.T) {
+	for _, calendars := range []string{"", "calendars = [\"office\"]\n"} {
+		o := openWith(t, withTime("[digest]\nat = \"0 7 * * *\"\n[[closed]]\nfrom = \"2026-11-25\"\nuntil = \"2026-11-29\"\n"+calendars,
+			`id = "ana"`, "id = \"ana\"\ncalendar = \"office\""))
+		n, _, _ := o.opened()
+		for _, c := range []struct {
+			at   string
+			want int
+		}{{"2026-11-25 07:00", 0}, {"2026-11-29 23:00", 0}, {"2026-11-30 06:59", 0}, {"2026-11-30 07:00", 1}, {"2026-11-30 08:00", 0}} {
+			o.at(c.at)
+			o.digest()
+			var texts []string
+			for _, m := range o.sent() {
+				if m.row.To == "ana@privada.example" {
+					texts = append(texts, m.Text)
+				}
+			}
+			if len(texts) != c.want || c.want > 0 && !strings.Contains(texts[0], n.String()) {
+				t.Errorf("%q at %s: %q", calendars, c.at, texts)
+			}
+		}
+	}
+}
