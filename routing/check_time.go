@@ -230,6 +230,9 @@ func (c *checker) sla(t *timetable, i int) {
 			return // what follows would speak of a value that isn't meant
 		}
 	}
+	if _, week := s.Calendar.lengths(); week == 0 {
+		return // was reported: in a calendar without hours no span counts anything
+	}
 	if s.answer == (byPriority{}) && s.resolve == (byPriority{}) {
 		c.rejectf(path+".answer", `write answer = "2d"`, "neither answer nor resolve is set, so nothing is ever due")
 		return
