@@ -105,7 +105,7 @@ func (d *Desk) report(ctx context.Context, id uint64, r ticket.Result, next time
 	if !r.Sent && r.Permanent {
 		return d.undelivered(ctx, id, r)
 	}
-	return d.Store.Update(ctx, func(tx *store.Tx) error {
+	return d.Store.UpdatePatiently(ctx, func(tx *store.Tx) error {
 		row, err := tx.Outgoing(id)
 		if err != nil {
 			return err

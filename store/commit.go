@@ -16,8 +16,14 @@ import (
 	"buzon/ticket"
 )
 
-// maxJobs bounds how many writes share a commit.
-const maxJobs = 256
+const (
+	// maxJobs bounds how many writes share a commit.
+	maxJobs = 256
+	// patience is how long a write that nobody waits for lets pass for another one to
+	// share its commit, and company with how many of its like it waits no longer.
+	patience = 10 * time.Millisecond
+	company  = 12
+)
 
 // failure remembers the first commit error, after which nothing is written any
 // more: what such a commit did is unknown, and only reading the file anew tells.
@@ -61,13 +67,15 @@ func (f *failure) err() error {
 // job is one caller's share of a commit.
 type job struct {
 	fn     func(*bbolt.Tx) error
-	size   int // octets, for bounding a batch
+	size   int       // octets, for bounding a batch
+	begin  time.Time // when it is begun at the latest, if no other is; zero: at once
 	result chan error
 }
 
 // committer is the only writer of a file. It takes all jobs that are waiting
 // into one transaction; while that is being synced the next ones gather, so that
-// batches form by themselves and a single caller never waits for company.
+// batches form by themselves, and a single caller never waits for company unless it
+// has the patience.
 type committer struct {
 	what     string // "state" or "archive", for errors
 	maxJobs  int
@@ -75,6 +83,7 @@ type committer struct {
 	failure  *failure
 	disk     *disk
 	file     func() (*bbolt.DB, error) // asked before each batch
+	patience time.Duration
 
 	began atomic.Int64 // when the transaction under way was begun, in Unix nanoseconds; 0: none is
 
@@ -86,7 +95,7 @@ type committer struct {
 }
 
 func newCommitter(what string, maxJobs, maxBytes int, f *failure, d *disk, file func() (*bbolt.DB, error)) *committer {
-	c := &committer{what: what, maxJobs: maxJobs, maxBytes: maxBytes, failure: f, disk: d, file: file, done: make(chan struct{})}
+	c := &committer{what: what, maxJobs: maxJobs, maxBytes: maxBytes, failure: f, disk: d, file: file, patience: patience, done: make(chan struct{})}
 	c.arrived.L = &c.mu
 	go c.run()
 	return c
@@ -95,10 +104,25 @@ func newCommitter(what string, maxJobs, maxBytes int, f *failure, d *disk, file 
 // do has fn run in a transaction and returns when that is durable. ctx is heeded
 // until fn starts.
 func (c *committer) do(ctx context.Context, size int, fn func(*bbolt.Tx) error) error {
+	return c.wait(ctx, &job{fn: fn, size: size, result: make(chan error, 1)})
+}
+
+// doPatiently is do for a caller in no hurry.
+func (c *committer) doPatiently(ctx context.Context, fn func(*bbolt.Tx) error) error {
+	j := &job{fn: fn, begin: time.Now().Add(c.patience), result: make(chan error, 1)}
+	late := time.AfterFunc(c.patience, func() { // not before j.begin
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.arrived.Signal()
+	})
+	defer late.Stop()
+	return c.wait(ctx, j)
+}
+
+func (c *committer) wait(ctx context.Context, j *job) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j := &job{fn: fn, size: size, result: make(chan error, 1)}
 	if err := c.enqueue(j); err != nil {
 		return err
 	}
@@ -147,11 +171,14 @@ func (c *committer) stop() {
 	<-c.done
 }
 
+// urgent tells whether a job is to be begun now, even alone.
+func (j *job) urgent() bool { return j.begin.IsZero() || !time.Now().Before(j.begin) }
+
 // take waits for jobs. It returns none when the committer was stopped.
 func (c *committer) take() []*job {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.queue) == 0 && !c.stopped {
+	for !c.stopped && len(c.queue) < company && !slices.ContainsFunc(c.queue, (*job).urgent) {
 		c.arrived.Wait()
 	}
 	n, bytes := 0, 0

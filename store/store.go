@@ -227,11 +227,21 @@ func (s *Store) View(fn func(*Tx) error) error {
 // store was closed, in which case nothing was written, or that a commit failed,
 // after which nobody knows (see Failed).
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
-	return s.state.do(ctx, 0, func(b *bbolt.Tx) error {
+	return s.state.do(ctx, 0, s.job(fn))
+}
+
+// UpdatePatiently is Update for what nobody waits for: it lets up to 10 milliseconds
+// pass for a commit that it can share.
+func (s *Store) UpdatePatiently(ctx context.Context, fn func(*Tx) error) error {
+	return s.state.doPatiently(ctx, s.job(fn))
+}
+
+func (s *Store) job(fn func(*Tx) error) func(*bbolt.Tx) error {
+	return func(b *bbolt.Tx) error {
 		tx := &Tx{tx: b, now: s.now}
 		defer tx.end()
 		return fn(tx)
-	})
+	}
 }
 
 // Failed is closed after a commit error, or when a damaged page was met. What was being written may or may not
