@@ -264,12 +264,15 @@ func CheckFile(path string) (err error) {
 }
 
 // closeState closes the state. clean says that all commits went well: then the
-// list of free pages is written, so that the next start need not read the file.
+// list of free pages is written, so that the next start need not read the file;
+// unless it is there still, because nothing was written since the last time.
 func closeState(db *bbolt.DB, clean bool) error {
 	var err error
 	if clean {
-		db.NoFreelistSync = false
-		err = shielded(func() error { return db.Update(func(*bbolt.Tx) error { return nil }) })
+		if meta, unread := readMeta(db.Path()); unread != nil || meta.Freelist == noFreelist {
+			db.NoFreelistSync = false
+			err = shielded(func() error { return db.Update(func(*bbolt.Tx) error { return nil }) })
+		}
 	}
 	return errors.Join(err, db.Close())
 }

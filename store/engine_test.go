@@ -160,3 +160,24 @@ func TestOtherFiles(t *testing.T) {
 		}
 	})
 }
+
+// Looking at a state that was closed cleanly leaves its file as it was.
+func TestLookingChangesNothing(t *testing.T) {
+	raw := filled(t, true)
+	dir := t.TempDir()
+	path := filepath.Join(dir, stateFile)
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	view(t, s, func(tx *Tx) error { _, err := tx.Counts(); return err })
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(raw, after) {
+		t.Errorf("the file has changed (%v)", err)
+	}
+}
