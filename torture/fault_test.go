@@ -242,7 +242,8 @@ func TestDamagedState(t *testing.T) {
 		name   string
 		damage func(b []byte) []byte
 	}{
-		{"cut in half", func(b []byte) []byte { return b[:len(b)/2] }},
+		// Of the pages in use: the engine makes the file longer than it needs.
+		{"cut in half", func(b []byte) []byte { return b[:len(bytes.TrimRight(b, "\x00"))/2] }},
 		{"cut inside the first page", func(b []byte) []byte { return b[:1000] }},
 		{"empty", func([]byte) []byte { return nil }},
 		{"a bit of each meta page", func(b []byte) []byte { b[60] ^= 4; b[os.Getpagesize()+60] ^= 4; return b }},
