@@ -214,11 +214,17 @@ func (p point) whole(r *rig) int {
 	return hits
 }
 
+// spoilers is how many operators at a time spoilBatches has.
+const spoilers = 4
+
 // spoilBatches has operators ask for what there isn't, so that transactions fail
-// which share a commit with messages.
+// which share a commit with messages. Those come all at once.
 func spoilBatches(r *rig) {
 	exited := r.exited // of this run: the next one has another
-	for range 4 {
+	for range 4 * spoilers {
+		r.later(newLetter("", listenAddress, "Una de muchas."))
+	}
+	for range spoilers {
 		r.sending.Go(func() {
 			for {
 				select {
@@ -229,7 +235,6 @@ func spoilBatches(r *rig) {
 				}
 			}
 		})
-		r.later(newLetter("", listenAddress, "Una."), newLetter("", listenAddress, "Otra."), newLetter("", listenAddress, "Y otra."))
 	}
 	r.book.post(r.t, newLetter("", mailboxAddress, "Una."))
 }
