@@ -62,7 +62,7 @@ var mutants = []mutant{
 		point:    point{plan: "takenUnanswered", trigger: oneLetter}, want: "I2"},
 	{number: "11", name: "a batch is answered that was rolled back",
 		mutation: mutation{{"store/commit.go", "culprit, err := c.transact(batch)\n",
-			"culprit, err := c.transact(batch)\nif culprit && len(batch) <= "+strconv.Itoa(spoilers)+" { // perhaps no message\nfor _, j := range batch {\n_, err := c.transact([]*job{j})\nj.result <- err\n}\nreturn\n}\nif culprit {\nfor _, j := range batch {\nj.result <- nil\n}\ntime.Sleep(2 * time.Second)\n}\n"}},
+			"culprit, err := c.transact(batch)\nif culprit && len(batch) <= " + strconv.Itoa(spoilers) + " { // perhaps no message\nfor _, j := range batch {\n_, err := c.transact([]*job{j})\nj.result <- err\n}\nreturn\n}\nif culprit {\nfor _, j := range batch {\nj.result <- nil\n}\ntime.Sleep(2 * time.Second)\n}\n"}},
 		point: point{plan: "runningSingly", trigger: spoilBatches}, want: "I1: a message was acknowledged"},
 	{number: "6, 12", name: "mail is queued in a transaction of its own",
 		mutation: mutation{
