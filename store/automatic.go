@@ -45,7 +45,7 @@ func (tx *Tx) NoteAutomatic(addr string, at time.Time) error {
 }
 
 func (tx *Tx) noteAutomatic(addr string, at time.Time) error {
-	n, err := tx.next(bucketAutomatic)
+	n, err := tx.next(bucketAutomaticAge)
 	if err != nil {
 		return err
 	}

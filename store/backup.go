@@ -223,7 +223,8 @@ func (b *backup) journal() (end JournalEnd, err error) {
 	return end, err
 }
 
-// readState reads a state that nobody writes to.
+// readState reads a state that nobody writes to. Index rows that are not in their
+// places are not seen, so that a damaged log of them does no harm.
 func readState(path string, fn func(*Tx) error) error {
 	db, err := openFile(path, openReadOnly)
 	if err != nil {

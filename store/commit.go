@@ -83,6 +83,8 @@ type committer struct {
 	failure  *failure
 	disk     *disk
 	file     func() (*bbolt.DB, error) // asked before each batch
+	begin    func(*bbolt.Tx) error     // called before a transaction's jobs and
+	finish   func(*bbolt.Tx) error     // after them; nil: there is nothing to do
 	patience time.Duration
 
 	began atomic.Int64 // when the transaction under way was begun, in Unix nanoseconds; 0: none is
@@ -252,18 +254,32 @@ func (c *committer) transact(jobs []*job) (culprit bool, err error) {
 	}
 	defer tx.Rollback() // does nothing after a commit
 	err = shielded(func() error {
+		if c.begin != nil {
+			if err := c.begin(tx); err != nil {
+				return err
+			}
+		}
+		culprit = true
 		for _, j := range jobs {
 			if err := j.fn(tx); err != nil {
 				return err
 			}
 		}
+		culprit = false
+		if c.finish != nil {
+			return c.finish(tx)
+		}
 		return nil
 	})
-	if isDamage(err) {
+	switch {
+	case isDamage(err):
 		c.failure.damaged(c.what, err)
 		return false, c.failure.err()
-	} else if err != nil {
+	case culprit:
 		return true, err
+	case err != nil:
+		c.failure.set(c.what, err)
+		return false, c.failure.err()
 	}
 	txid, path := tx.ID(), db.Path()
 	err = shielded(tx.Commit)

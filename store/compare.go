@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"unicode"
 )
 
@@ -24,31 +25,34 @@ func compareBut(is, should *Tx, bucket string, drop func(key []byte) bool, diffe
 		// counted is not.
 		zero = func(v []byte) bool { return fromBE64(v) == 0 }
 	}
-	a, b := is.bucket(bucket).Cursor(), should.bucket(bucket).Cursor()
-	ak, av := a.First()
-	bk, bv := b.First()
-	for ak != nil || bk != nil {
-		if ak != nil && drop != nil && drop(ak) {
-			ak, av = a.Next()
+	nextA, stopA := iter.Pull2(is.rowsUp(bucket, nil))
+	defer stopA()
+	nextB, stopB := iter.Pull2(should.rowsUp(bucket, nil))
+	defer stopB()
+	ak, av, inA := nextA()
+	bk, bv, inB := nextB()
+	for inA || inB {
+		if inA && drop != nil && drop(ak) {
+			ak, av, inA = nextA()
 			continue
 		}
 		switch order := bytes.Compare(ak, bk); {
-		case bk == nil || ak != nil && order < 0:
+		case !inB || inA && order < 0:
 			if !zero(av) {
 				differ(fmt.Sprintf("%s: %s should not be there", bucket, shownKey(ak)))
 			}
-			ak, av = a.Next()
-		case ak == nil || order > 0:
+			ak, av, inA = nextA()
+		case !inA || order > 0:
 			if !zero(bv) {
 				differ(fmt.Sprintf("%s: %s is missing", bucket, shownKey(bk)))
 			}
-			bk, bv = b.Next()
+			bk, bv, inB = nextB()
 		default:
 			if !bytes.Equal(av, bv) {
 				differ(fmt.Sprintf("%s: %s is %s and should be %s", bucket, shownKey(ak), shownValue(av), shownValue(bv)))
 			}
-			ak, av = a.Next()
-			bk, bv = b.Next()
+			ak, av, inA = nextA()
+			bk, bv, inB = nextB()
 		}
 	}
 }

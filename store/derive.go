@@ -169,17 +169,17 @@ func (d *deriver) journal() error {
 	})
 }
 
-// automatic turns the notes' keys round: address, time, number.
+// automatic turns the keys round: time, address, number.
 func (d *deriver) automatic() error {
-	for k := range d.src.ascend(bucketAutomatic, nil, nil) {
+	for k := range d.src.ascend(bucketAutomaticAge, nil, nil) {
 		if len(k) != addressHash+16 {
-			if err := d.bad(bucketAutomatic, k, fmt.Errorf("%w: its key has %d octets", ErrCorrupt, len(k))); err != nil {
+			if err := d.bad(bucketAutomaticAge, k, fmt.Errorf("%w: its key has %d octets", ErrCorrupt, len(k))); err != nil {
 				return err
 			}
 			continue
 		}
-		who, when, seq := k[:addressHash], k[addressHash:addressHash+8], k[addressHash+8:]
-		if err := d.out.put(bucketAutomaticAge, bytes.Join([][]byte{when, who, seq}, nil), nil); err != nil {
+		when, who, seq := k[:8], k[8:8+addressHash], k[8+addressHash:]
+		if err := d.out.put(bucketAutomatic, bytes.Join([][]byte{who, when, seq}, nil), nil); err != nil {
 			return err
 		}
 	}

@@ -34,6 +34,9 @@ func (w *eraser) purge() error {
 	if err != nil {
 		return err
 	}
+	if err := w.placeAll(); err != nil {
+		return err
+	}
 	for name, gone := range bySegment {
 		err := w.purgeSegment(name, gone)
 		if errors.Is(err, errReading) || errors.Is(err, ErrLocked) {
@@ -46,6 +49,25 @@ func (w *eraser) purge() error {
 		e.Purged = tx.now().UTC()
 		return nil
 	})
+}
+
+// placeAll brings index rows to their places, so that the log of them holds no key of
+// what was erased.
+func (w *eraser) placeAll() error {
+	for begun, done := false, false; !done; {
+		err := w.Store.Update(w.ctx, func(tx *Tx) error {
+			force := !tx.notes.placing // and not one that began before the erasure
+			if err := tx.notes.place(tx.tx, placedTogether, force); err != nil {
+				return err
+			}
+			begun, done = begun || force, (begun || force) && !tx.notes.placing
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *eraser) purgeSegment(name string, gone map[uint64]bool) error {

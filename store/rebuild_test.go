@@ -16,6 +16,7 @@ func TestRebuild(t *testing.T) {
 	dir := filledFolder(t)
 	path := filepath.Join(dir, stateFile)
 	original := filepath.Join(t.TempDir(), "original.db")
+	tamper(t, path, placeAll)
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

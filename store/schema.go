@@ -56,8 +56,10 @@ const (
 	bucketJournal       = "journal"        // seq → Event
 	bucketJournalTicket = "journal_ticket" // ticket seq → nothing
 
-	bucketAutomatic    = "automatic"     // hash of address, time, n → nothing
 	bucketAutomaticAge = "automatic_age" // time, hash of address, n → nothing
+	bucketAutomatic    = "automatic"     // hash of address, time, n → nothing
+
+	bucketIndexNoted = "index_noted" // seq → rows of indexes that are not in their places yet
 
 	bucketTurns = "turns" // team → agent who got its last ticket
 
@@ -78,6 +80,7 @@ var buckets = []string{
 	bucketAutomatic, bucketAutomaticAge,
 	bucketFooters,
 	bucketTurns,
+	bucketIndexNoted,
 }
 
 // Names in bucketMeta.
@@ -97,7 +100,7 @@ var counted = []string{bucketErasures, bucketPeople, bucketMessages, bucketOutbo
 // way of leaving room for rows in between.
 var growing = map[string]bool{
 	bucketTicketNumber: true, bucketMessages: true, bucketOutbox: true, bucketOutboxChunks: true,
-	bucketOutboxFinished: true, bucketJournal: true,
+	bucketOutboxFinished: true, bucketJournal: true, bucketIndexNoted: true,
 }
 
 const growingFill = 0.9
@@ -110,7 +113,8 @@ var derived = []string{
 	bucketPersonAddress, bucketPersonAlso,
 	bucketMessageTransport, bucketMessageIdentity, bucketMessageVariant, bucketMessageIDs,
 	bucketOutboxID, bucketOutboxState, bucketOutboxDue, bucketOutboxFinished,
-	bucketLedgerUnsettled, bucketJournalTicket, bucketAutomaticAge,
+	bucketLedgerUnsettled, bucketJournalTicket, bucketAutomatic,
+	bucketIndexNoted,
 }
 
 // migration brings the state from one schema version to the next.
@@ -125,6 +129,7 @@ var migrations = []migration{
 	addWords,
 	nothing,
 	addBuckets("erasures"),
+	addBuckets("index_noted"),
 }
 
 // nothing is the step to a version that reads what there is, and writes what the
@@ -172,6 +177,9 @@ func migrate(db *bbolt.DB, path string, steps []migration) error {
 	}
 	if version < schemaVersion(steps) {
 		err = db.Update(func(tx *bbolt.Tx) error {
+			if err := placeAll(tx); err != nil {
+				return err
+			}
 			for ; version < schemaVersion(steps); version++ {
 				if err := steps[version-1](tx); err != nil {
 					return fmt.Errorf("from schema %d to %d: %w", version, version+1, err)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -233,7 +234,7 @@ func TestWordsOfAnOlderState(t *testing.T) {
 				return err
 			}
 		}
-		return addWords(tx.tx)
+		return errors.Join(placeAll(tx.tx), addWords(tx.tx))
 	})
 	if got := searchFor(t, s, TicketFilter{Text: "recibo asunto"}); !slices.Equal(got, []int{6001, 3001, 1}) {
 		t.Errorf("found %v", got)

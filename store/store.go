@@ -57,6 +57,7 @@ type Store struct {
 	lock    *os.File
 	db      *bbolt.DB
 	state   *committer
+	notes   notebook
 	archive *archive
 	disk    disk
 
@@ -93,6 +94,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("opening the data folder %s: %w", dir, err)
 	}
 	s.state = newCommitter("state", maxJobs, 0, &s.failure, &s.disk, func() (*bbolt.DB, error) { return s.db, nil })
+	s.state.begin, s.state.finish = s.notes.begin, s.notes.finish
 	s.archive.start(&s.failure, &s.disk)
 	return s, nil
 }
@@ -143,6 +145,14 @@ func (s *Store) open(random io.Reader) (err error) {
 	}
 	if err := migrate(s.db, path, migrations); err != nil {
 		return err
+	}
+	err = s.db.View(func(b *bbolt.Tx) error {
+		n, err := readNotes(b)
+		s.notes.publish(b.ID(), n)
+		return err
+	})
+	if err != nil {
+		return corrupt(path, err)
 	}
 	s.db.NoSync = s.filling
 	if _, err := s.Keyring(); err != nil {
@@ -200,13 +210,19 @@ func (s *Store) View(fn func(*Tx) error) error {
 	if err := s.failure.err(); err != nil {
 		return err
 	}
-	err := undamaged(func() error {
-		return s.db.View(func(b *bbolt.Tx) error {
-			tx := &Tx{tx: b, now: s.now}
-			defer tx.end()
-			return fn(tx)
+	err := errTooOld
+	for try := 0; try < 100 && errors.Is(err, errTooOld); try++ {
+		err = undamaged(func() error {
+			return s.db.View(func(b *bbolt.Tx) error {
+				tx := &Tx{tx: b, now: s.now, notes: s.notes.of(b.ID())}
+				if tx.notes == nil {
+					return errTooOld
+				}
+				defer tx.end()
+				return fn(tx)
+			})
 		})
-	})
+	}
 	if isDamage(err) {
 		s.failure.damaged("state", err)
 	}
@@ -238,9 +254,12 @@ func (s *Store) UpdatePatiently(ctx context.Context, fn func(*Tx) error) error {
 
 func (s *Store) job(fn func(*Tx) error) func(*bbolt.Tx) error {
 	return func(b *bbolt.Tx) error {
-		tx := &Tx{tx: b, now: s.now}
+		tx := &Tx{tx: b, now: s.now, notes: s.notes.writing}
 		defer tx.end()
-		return fn(tx)
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return tx.writeLog()
 	}
 }
 

@@ -215,7 +215,14 @@ func TestLeftoversOfACrash(t *testing.T) {
 
 func TestMigrate(t *testing.T) {
 	dir := t.TempDir()
-	s := openAt(t, dir, Options{})
+	if err := openAt(t, dir, Options{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, stateFile)
+	db, err := openFile(path, openState)
+	if err != nil {
+		t.Fatal(err)
+	}
 	step := func(name string) migration {
 		return func(tx *bbolt.Tx) error {
 			b := tx.Bucket([]byte(bucketMeta))
@@ -224,23 +231,22 @@ func TestMigrate(t *testing.T) {
 	}
 	steps := append(slices.Clone(migrations), step("a"), step("b"))
 	next := int(schemaVersion(migrations))
-	path := filepath.Join(dir, stateFile)
 	broken := append(slices.Clone(steps), func(*bbolt.Tx) error { return errors.New("no") })
-	if err := migrate(s.db, path, broken); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("from schema %d to %d", next+2, next+3)) {
+	if err := migrate(db, path, broken); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("from schema %d to %d", next+2, next+3)) {
 		t.Errorf("a step that fails gives %v", err)
 	}
 	for range 2 {
-		if err := migrate(s.db, path, steps); err != nil {
+		if err := migrate(db, path, steps); err != nil {
 			t.Fatal(err)
 		}
 	}
-	view(t, s, func(tx *Tx) error {
-		if got := string(tx.get(bucketMeta, []byte("steps"))); got != "ab" {
+	err = db.View(func(tx *bbolt.Tx) error {
+		if got := string(tx.Bucket([]byte(bucketMeta)).Get([]byte("steps"))); got != "ab" {
 			t.Errorf("the steps that ran are %q, want each once, and none of a failed run", got)
 		}
 		return nil
 	})
-	if err := s.Close(); err != nil {
+	if err = errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	before, err := os.ReadFile(path)

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"buzon/ticket"
 )
 
@@ -194,34 +192,39 @@ func (tx *Tx) numbered(n uint64, id ticket.ID) (*ticket.Ticket, error) {
 // once, sorted. Its cost depends on how many agents there are.
 func (tx *Tx) Assignees() []string {
 	var found []string
-	c := tx.bucket(bucketTicketAssignee).Cursor()
-	for k, _ := c.First(); k != nil; {
-		name, _, _ := bytes.Cut(k, []byte{0})
-		if len(name) > 0 {
-			found = append(found, string(name))
+	for from := []byte{}; from != nil; {
+		next := from
+		from = nil
+		for k := range tx.rowsUp(bucketTicketAssignee, next) {
+			name, _, _ := bytes.Cut(k, []byte{0})
+			if len(name) > 0 {
+				found = append(found, string(name))
+			}
+			from = append(bytes.Clone(name), 1) // past all of the name's: ids hold no such octet
+			break
 		}
-		k, _ = c.Seek(append(bytes.Clone(name), 1)) // past all of the name's: ids hold no such octet
 	}
 	return found
 }
 
 // walk goes down through the tickets that an index lists under one value.
 type walk struct {
-	cursor *bbolt.Cursor
+	tx     *Tx
+	bucket string
 	prefix []byte
 }
 
-func (tx *Tx) walk(bucket, prefix string) *walk {
-	return &walk{tx.bucket(bucket).Cursor(), []byte(prefix)}
-}
+func (tx *Tx) walk(bucket, prefix string) *walk { return &walk{tx, bucket, []byte(prefix)} }
 
 // upTo returns the highest number in the walk that is not above n.
 func (w *walk) upTo(n uint64) (uint64, ticket.ID, bool) {
-	k, v := lastUpTo(w.cursor, binary.BigEndian.AppendUint64(slices.Clone(w.prefix), n))
-	if !bytes.HasPrefix(k, w.prefix) || len(k) != len(w.prefix)+8 {
-		return 0, ticket.ID{}, false
+	for k, v := range w.tx.rowsDown(w.bucket, binary.BigEndian.AppendUint64(slices.Clone(w.prefix), n)) {
+		if !bytes.HasPrefix(k, w.prefix) || len(k) != len(w.prefix)+8 {
+			break
+		}
+		return fromBE64(k[len(w.prefix):]), ticket.ID(v), true
 	}
-	return fromBE64(k[len(w.prefix):]), ticket.ID(v), true
+	return 0, ticket.ID{}, false
 }
 
 // common returns the highest number not above n that all walks have: each in

@@ -21,8 +21,10 @@ import (
 //
 // Lists take a limit; zero or less means no limit.
 type Tx struct {
-	tx  *bbolt.Tx
-	now func() time.Time
+	tx    *bbolt.Tx
+	now   func() time.Time
+	notes *notes // nil: what is in the buckets is all
+	log   []byte // what was noted, for the log
 }
 
 var errEnded = errors.New("the transaction has ended")
@@ -37,9 +39,22 @@ func (tx *Tx) bucket(name string) *bbolt.Bucket {
 }
 
 // get returns a value, which is good as long as the transaction, or nil.
-func (tx *Tx) get(bucket string, key []byte) []byte { return tx.bucket(bucket).Get(key) }
+func (tx *Tx) get(bucket string, key []byte) []byte {
+	if noted := tx.noted(bucket); noted != nil {
+		if row, ok := noted.Get(note{key: key}); ok {
+			if row.gone {
+				return nil
+			}
+			return row.value
+		}
+	}
+	return tx.bucket(bucket).Get(key)
+}
 
 func (tx *Tx) put(bucket string, key, value []byte) error {
+	if i, ok := notedAs[bucket]; ok && tx.notes != nil {
+		return tx.note(i, key, value, false)
+	}
 	b := tx.bucket(bucket)
 	if growing[bucket] {
 		b.FillPercent = growingFill
@@ -51,6 +66,9 @@ func (tx *Tx) put(bucket string, key, value []byte) error {
 }
 
 func (tx *Tx) del(bucket string, key []byte) error {
+	if i, ok := notedAs[bucket]; ok && tx.notes != nil {
+		return tx.note(i, key, nil, true)
+	}
 	if err := tx.bucket(bucket).Delete(key); err != nil {
 		return fmt.Errorf("deleting from %s: %w", bucket, err)
 	}
@@ -97,9 +115,8 @@ func (tx *Tx) ascend(bucket string, prefix, from []byte) iter.Seq2[[]byte, []byt
 		if bytes.Compare(from, prefix) < 0 {
 			from = prefix
 		}
-		c := tx.bucket(bucket).Cursor()
-		for k, v := c.Seek(from); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Next() {
-			if !yield(k, v) {
+		for k, v := range tx.rowsUp(bucket, from) {
+			if !bytes.HasPrefix(k, prefix) || !yield(k, v) {
 				return
 			}
 		}
@@ -110,9 +127,8 @@ func (tx *Tx) ascend(bucket string, prefix, from []byte) iter.Seq2[[]byte, []byt
 // first. The bucket must not be written to meanwhile.
 func (tx *Tx) descend(bucket string, prefix []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(k, v []byte) bool) {
-		c := tx.bucket(bucket).Cursor()
-		for k, v := lastUpTo(c, append(bytes.Clone(prefix), idCeiling...)); k != nil && bytes.HasPrefix(k, prefix); k, v = c.Prev() {
-			if !yield(k, v) {
+		for k, v := range tx.rowsDown(bucket, append(bytes.Clone(prefix), idCeiling...)) {
+			if !bytes.HasPrefix(k, prefix) || !yield(k, v) {
 				return
 			}
 		}

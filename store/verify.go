@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -113,7 +112,13 @@ func (v *verifier) run(scratch string) error {
 		return err
 	}
 	err = undamaged(func() error {
-		return db.View(func(b *bbolt.Tx) error { return v.state(&Tx{tx: b, now: time.Now}) })
+		return db.View(func(b *bbolt.Tx) error {
+			tx, err := readTx(b)
+			if err != nil {
+				return err
+			}
+			return v.state(tx)
+		})
 	})
 	if errors.Is(err, ErrCorrupt) {
 		v.differ(err.Error())
@@ -199,7 +204,7 @@ func (v *verifier) indexes(tx *Tx) error {
 		return err
 	}
 	for _, bucket := range derived {
-		if bucket != bucketWords && bucket != bucketWordsNoted {
+		if bucket != bucketWords && bucket != bucketWordsNoted && bucket != bucketIndexNoted {
 			compare(tx, v.derived.view(), bucket, v.differ)
 		}
 	}
@@ -210,8 +215,11 @@ func (v *verifier) indexes(tx *Tx) error {
 // numbers checks that what is counted up is past all that was given out.
 func (v *verifier) numbers(tx *Tx) error {
 	last := fromBE64(tx.get(bucketMeta, []byte(keyLastNumber)))
-	if k, _ := tx.bucket(bucketTicketNumber).Cursor().Last(); k != nil && fromBE64(k) > last {
-		v.differf("meta: the next ticket would get the number %d, and there is a ticket %d", last+1, fromBE64(k))
+	for k := range tx.descend(bucketTicketNumber, nil) {
+		if n := fromBE64(k); n > last {
+			v.differf("meta: the next ticket would get the number %d, and there is a ticket %d", last+1, n)
+		}
+		break
 	}
 	for _, name := range counted {
 		b := tx.bucket(name)

@@ -159,7 +159,7 @@ func crashedTool(r *rig, tool string, plans ...string) {
 
 // nextSchema gives the program a format of its own of the state, in which each
 // ticket's row is there twice.
-var nextSchema = mutation{{"store/schema.go", "	addBuckets(\"erasures\"),\n}", `	addBuckets("erasures"),
+var nextSchema = mutation{{"store/schema.go", "	addBuckets(\"index_noted\"),\n}", `	addBuckets("index_noted"),
 	func(tx *bbolt.Tx) error {
 		twice, err := tx.CreateBucket([]byte("tickets_twice"))
 		if err != nil {
@@ -170,7 +170,7 @@ var nextSchema = mutation{{"store/schema.go", "	addBuckets(\"erasures\"),\n}", `
 }`}}
 
 // nextVersion is one more than the store's own schema version has.
-const nextVersion = 8
+const nextVersion = 9
 
 // Crash point 23: a state of an older format is brought to the next one whole or
 // not at all, and what is not brought there still serves the version that wrote
