@@ -98,7 +98,7 @@ func (d *Desk) planCanary(tx *store.Tx, s *Setting, id string) (*change, error) 
 	if row, err := canaryRow(tx, known); err != nil || row != nil && row.State == ticket.OutgoingWaiting {
 		return nil, err
 	}
-	canary, err := ticket.NewID(d.Random)
+	canary, err := ticket.NewID(d.Random, c.now)
 	if err != nil {
 		return nil, err
 	}

@@ -106,6 +106,9 @@ func (c *change) check(tx *store.Tx, m *ticket.Message) error {
 	if !now.equal(c.seen) {
 		return errStale
 	}
+	if err := c.checkNew(tx); err != nil {
+		return err
+	}
 	if c.ticket != nil && c.revision > 0 {
 		t, err := tx.Ticket(c.ticket.ID)
 		if err != nil {
@@ -146,6 +149,19 @@ func (c *change) check(tx *store.Tx, m *ticket.Message) error {
 	}
 	if c.with != nil {
 		return c.with.check(tx, nil)
+	}
+	return nil
+}
+
+// checkNew tells whether the IDs of new tickets are free.
+func (c *change) checkNew(tx *store.Tx) error {
+	if c.ticket != nil && c.revision == 0 && tx.HasTicket(c.ticket.ID) {
+		return errStale
+	}
+	for _, s := range c.sides {
+		if s.revision == 0 && tx.HasTicket(s.ticket.ID) {
+			return errStale
+		}
 	}
 	return nil
 }

@@ -99,7 +99,7 @@ func (o *orders) split(c ticket.Command) error {
 	if _, err := o.tx.Person(from.Author); err == nil && !from.Unverified {
 		requester = from.Author
 	}
-	id, err := ticket.NewID(o.desk.Random)
+	id, err := ticket.NewID(o.desk.Random, o.now)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func (p *planner) mayTell(person *ticket.Person) (bool, error) {
 // theirs. The question goes to the registered address, and its answer suffices
 // for this message alone.
 func (p *planner) askRelease(t *ticket.Ticket, who sender, person *ticket.Person) error {
-	id, err := ticket.NewID(p.desk.Random)
+	id, err := ticket.NewID(p.desk.Random, p.now)
 	if err != nil {
 		return err
 	}

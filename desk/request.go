@@ -38,7 +38,7 @@ func (p *planner) request(ev evidence) error {
 		requester.Language = p.m.Language // their first mail that leaves no doubt
 		p.touch(requester)
 	}
-	id, err := ticket.NewID(p.desk.Random)
+	id, err := ticket.NewID(p.desk.Random, p.now)
 	if err != nil {
 		return err
 	}

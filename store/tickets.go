@@ -21,6 +21,9 @@ func (tx *Tx) Ticket(id ticket.ID) (*ticket.Ticket, error) {
 	return t, nil
 }
 
+// HasTicket tells whether there is a ticket with this ID.
+func (tx *Tx) HasTicket(id ticket.ID) bool { return tx.get(bucketTickets, id[:]) != nil }
+
 // TicketByNumber returns a ticket, or ErrNotFound.
 func (tx *Tx) TicketByNumber(n ticket.Number) (*ticket.Ticket, error) {
 	id := tx.get(bucketTicketNumber, be64(uint64(n)))

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -215,4 +216,34 @@ func FuzzCheck(f *testing.F) {
 		WithoutTags(s)
 		SeparatorTokens(s)
 	})
+}
+
+func TestNewID(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	seen := map[ID]bool{}
+	var last string
+	for n := range 1000 {
+		id, err := NewID(rand.Reader, now.Add(time.Duration(n)*time.Millisecond))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id.IsZero() || seen[id] || id.String() <= last {
+			t.Fatalf("%s after %s", id, last)
+		}
+		seen[id], last = true, id.String()
+	}
+	same := map[ID]bool{}
+	for range 100 {
+		id, err := NewID(rand.Reader, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same[id] = true
+	}
+	if len(same) < 98 {
+		t.Errorf("of 100 IDs of one millisecond, %d are different", len(same))
+	}
+	if _, err := NewID(strings.NewReader("short"), now); err == nil {
+		t.Error("an ID without randomness")
+	}
 }

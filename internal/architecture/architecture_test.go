@@ -23,7 +23,7 @@ var libraries = map[string][]string{
 		"golang.org/x/net/", "golang.org/x/oauth2", "golang.org/x/text/", "golang.org/x/sync/",
 	},
 	"routing": {"github.com/pelletier/go-toml/", "github.com/robfig/cron/", "golang.org/x/text/"},
-	"state":   {"go.etcd.io/bbolt", "golang.org/x/sys/", "golang.org/x/sync/"},
+	"state":   {"go.etcd.io/bbolt", "github.com/tidwall/btree", "golang.org/x/sys/", "golang.org/x/sync/"},
 	"web":     {"github.com/prometheus/"},
 	"command": {"github.com/alecthomas/kong", "github.com/coreos/go-systemd/", "github.com/robfig/cron/", "golang.org/x/"},
 }
