@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"maps"
 	"sync"
@@ -24,7 +23,7 @@ const (
 // notices, which nobody wrote for the mail at hand. It holds salted digests
 // only. What is known is read by many at once, and replaced as a whole.
 type footers struct {
-	secret []byte
+	secret *ticket.MAC
 	known  atomic.Pointer[map[store.FooterID]time.Time] // and when each was last noted
 
 	mu   sync.Mutex // guards what follows, and replacing known
@@ -44,7 +43,7 @@ type footerNote struct {
 func (f *footers) open(st *store.Store) error {
 	f.once = map[store.FooterID]store.FooterSighting{}
 	err := st.View(func(tx *store.Tx) error {
-		f.secret = []byte(tx.Digest([]byte("footers")))
+		f.secret = ticket.NewMAC([]byte(tx.Digest([]byte("footers"))))
 		return nil
 	})
 	if err != nil {
@@ -70,18 +69,18 @@ func (f *footers) read(st *store.Store) error {
 
 // digest is salted: who knows a text or an address can't look for it in a state
 // without the salt.
-func (f *footers) digest(parts ...string) []byte {
-	mac := hmac.New(sha256.New, f.secret)
+func (f *footers) digest(parts ...string) [sha256.Size]byte {
+	ended := make([]string, 0, 2*len(parts))
 	for _, p := range parts {
-		mac.Write([]byte(p))
-		mac.Write([]byte{0})
+		ended = append(ended, p, "\x00")
 	}
-	return mac.Sum(nil)
+	return f.secret.Sum(ended...)
 }
 
 func (f *footers) id(domain, text string) (id store.FooterID) {
-	n := copy(id[:8], f.digest("domain", domain))
-	copy(id[n:], f.digest("text", domain, text))
+	of, what := f.digest("domain", domain), f.digest("text", domain, text)
+	n := copy(id[:8], of[:])
+	copy(id[n:], what[:])
 	return id
 }
 
@@ -105,8 +104,9 @@ func (f *footers) see(m *ticket.Message, now time.Time) (notes []footerNote) {
 		return nil
 	}
 	var sighting store.FooterSighting
-	n := copy(sighting[:8], f.digest("sender", m.From.Key()))
-	copy(sighting[n:], f.digest("opening", m.Ending.Opening))
+	from, opening := f.digest("sender", m.From.Key()), f.digest("opening", m.Ending.Opening)
+	n := copy(sighting[:8], from[:])
+	copy(sighting[n:], opening[:])
 	known := *f.known.Load()
 	f.mu.Lock()
 	defer f.mu.Unlock()
