@@ -186,6 +186,9 @@ func (tx *Tx) entomb(m *MessageRow, by ticket.Erased) {
 // entombCopy takes the content out of the row of a message that was erased and has
 // come again, and has its bytes taken away too.
 func (tx *Tx) entombCopy(m *MessageRow) error {
+	if !tx.anyErased() {
+		return nil
+	}
 	for _, k := range messageKeys(m) {
 		id := tx.get(k.bucket, hashKey(tx.blind(k.key)))
 		if id == nil {

@@ -89,6 +89,15 @@ func (tx *Tx) Erasure(id uint64) (*Erasure, error) {
 	return e, nil
 }
 
+// anyErased tells whether anything was ever ordered to be erased: without an order no
+// message is known by blinded keys. Orders are never deleted.
+func (tx *Tx) anyErased() bool {
+	for range tx.ascend(bucketErasures, nil, nil) {
+		return true
+	}
+	return false
+}
+
 // Erasures lists erasures, the newest first.
 func (tx *Tx) Erasures(limit int) ([]*Erasure, error) {
 	var found []*Erasure

@@ -142,14 +142,35 @@ func (tx *Tx) MessageByVariant(key string) (*MessageRow, error) {
 }
 
 func (tx *Tx) messageBy(bucket, key string) (*MessageRow, error) {
-	id := tx.get(bucket, hashKey(key))
-	if id == nil { // or it was erased
-		id = tx.get(bucket, hashKey(tx.blind(key)))
-	}
-	if id == nil || key == "" {
-		return nil, fmt.Errorf("looking in %s: %w", bucket, ErrNotFound)
+	id := tx.keyed(bucket, key)
+	if id == nil {
+		return nil, errNoMessage
 	}
 	return tx.Message(fromBE64(id))
+}
+
+// errNoMessage is made once: nearly every message that comes is a new one, and is
+// looked for by three keys.
+var errNoMessage = fmt.Errorf("looking for a message by a key of it: %w", ErrNotFound)
+
+// keyed is the id of the first message with a key, erased or not; nil: there is none.
+func (tx *Tx) keyed(bucket, key string) []byte {
+	if key == "" {
+		return nil
+	}
+	id := tx.get(bucket, hashKey(key))
+	if id == nil && tx.anyErased() {
+		id = tx.get(bucket, hashKey(tx.blind(key)))
+	}
+	return id
+}
+
+// Seen tells whether MessageByTransport, MessageByIdentity and MessageByVariant would
+// find a message, without reading it.
+func (tx *Tx) Seen(transport, identity, variant string) (delivery, same, other bool) {
+	return tx.keyed(bucketMessageTransport, transport) != nil,
+		tx.keyed(bucketMessageIdentity, identity) != nil,
+		tx.keyed(bucketMessageVariant, variant) != nil
 }
 
 // IndexMessageID notes that a Message-ID, ours or theirs, belongs to a place in

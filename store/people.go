@@ -40,9 +40,23 @@ func (tx *Tx) PersonByAddress(addr string) (*ticket.Person, error) {
 func (tx *Tx) PersonRegistered(addr string) (*ticket.Person, error) {
 	id := tx.get(bucketPersonAddress, addressKey(addr))
 	if id == nil {
-		return nil, fmt.Errorf("looking for a person by address: %w", ErrNotFound)
+		return nil, errNoPerson
 	}
 	return tx.Person(ticket.PersonID(binary.BigEndian.Uint32(id)))
+}
+
+// errNoPerson is made once: who writes for the first time is looked for again and again.
+var errNoPerson = fmt.Errorf("looking for a person by address: %w", ErrNotFound)
+
+// HasPerson tells whether there is a person with an id.
+func (tx *Tx) HasPerson(id ticket.PersonID) bool {
+	return tx.get(bucketPeople, []byte(personKey(id))) != nil
+}
+
+// HasRegistered tells whether PersonRegistered would find a person, without reading
+// who it is.
+func (tx *Tx) HasRegistered(addr string) bool {
+	return tx.get(bucketPersonAddress, addressKey(addr)) != nil
 }
 
 func addressKey(addr string) []byte { return hashKey(ticket.AddressKey(addr)) }

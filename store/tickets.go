@@ -24,6 +24,18 @@ func (tx *Tx) Ticket(id ticket.ID) (*ticket.Ticket, error) {
 // HasTicket tells whether there is a ticket with this ID.
 func (tx *Tx) HasTicket(id ticket.ID) bool { return tx.get(bucketTickets, id[:]) != nil }
 
+// TicketRevision returns the Revision of a ticket, or ErrNotFound, and reads no more of
+// it than that.
+func (tx *Tx) TicketRevision(id ticket.ID) (uint64, error) {
+	var row struct {
+		Revision uint64 `json:"revision"`
+	}
+	if err := tx.load(bucketTickets, id[:], &row); err != nil {
+		return 0, fmt.Errorf("reading the revision of ticket %s: %w", id, err)
+	}
+	return row.Revision, nil
+}
+
 // TicketByNumber returns a ticket, or ErrNotFound.
 func (tx *Tx) TicketByNumber(n ticket.Number) (*ticket.Ticket, error) {
 	id := tx.get(bucketTicketNumber, be64(uint64(n)))
