@@ -314,7 +314,7 @@ func (p *planner) personByID(id ticket.PersonID) (*ticket.Person, error) {
 			return fresh, nil
 		}
 	}
-	return p.tx.Person(id)
+	return p.storedPerson(id)
 }
 
 // lines are the commands as they were written, and names what they are called.

@@ -99,22 +99,16 @@ var errStale = errors.New("the state has moved on")
 
 // check tells whether the change still fits the state.
 func (c *change) check(tx *store.Tx, m *ticket.Message) error {
-	now, err := lookSeen(tx, m)
-	if err != nil {
-		return err
-	}
-	if !now.equal(c.seen) {
+	if !c.seen.holds(tx, m) {
 		return errStale
 	}
 	if err := c.checkNew(tx); err != nil {
 		return err
 	}
 	if c.ticket != nil && c.revision > 0 {
-		t, err := tx.Ticket(c.ticket.ID)
-		if err != nil {
+		if now, err := tx.TicketRevision(c.ticket.ID); err != nil {
 			return err
-		}
-		if t.Revision != c.revision {
+		} else if now != c.revision {
 			return errStale
 		}
 	}
@@ -122,11 +116,9 @@ func (c *change) check(tx *store.Tx, m *ticket.Message) error {
 		if s.revision == 0 {
 			continue
 		}
-		t, err := tx.Ticket(s.ticket.ID)
-		if err != nil {
+		if now, err := tx.TicketRevision(s.ticket.ID); err != nil {
 			return err
-		}
-		if t.Revision != s.revision {
+		} else if now != s.revision {
 			return errStale
 		}
 	}
@@ -137,11 +129,8 @@ func (c *change) check(tx *store.Tx, m *ticket.Message) error {
 		return errStale // somebody else's ticket came first
 	}
 	for _, p := range c.people {
-		if _, err := tx.PersonRegistered(p.Address.Addr); !errors.Is(err, store.ErrNotFound) {
-			return orStale(err)
-		}
-		if _, err := tx.Person(p.ID); !errors.Is(err, store.ErrNotFound) {
-			return orStale(err)
+		if tx.HasRegistered(p.Address.Addr) || tx.HasPerson(p.ID) {
+			return errStale
 		}
 	}
 	if err := c.checkQuestions(tx); err != nil {

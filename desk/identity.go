@@ -42,7 +42,7 @@ func (p *planner) identify(ev evidence) (sender, error) {
 	fromAgent := p.agentAt(p.m.From.Addr, from)
 
 	if ev.person != 0 {
-		holder, err := p.tx.Person(ev.person)
+		holder, err := p.storedPerson(ev.person)
 		if errors.Is(err, store.ErrNotFound) {
 			return who, nil
 		} else if err != nil {
@@ -93,8 +93,8 @@ func (p *planner) identify(ev evidence) (sender, error) {
 // side of a ticket: as the person that From leads to, or as whoever was
 // registered under it before that person said that it is theirs. nil: nothing.
 func (p *planner) partOf(t *ticket.Ticket, from *ticket.Person) (*ticket.Participant, error) {
-	registered, err := p.tx.PersonRegistered(p.m.From.Addr)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	registered, err := p.registered(p.m.From.Addr)
+	if err != nil {
 		return nil, err
 	}
 	for _, person := range []*ticket.Person{from, registered} {
@@ -136,7 +136,7 @@ func (p *planner) sentAs(ev evidence) bool {
 	if !p.m.ByHand || ev.ticket == nil || ev.person == 0 {
 		return false
 	}
-	holder, err := p.tx.Person(ev.person)
+	holder, err := p.storedPerson(ev.person)
 	if err != nil {
 		return false
 	}
@@ -149,8 +149,7 @@ func (p *planner) sentAs(ev evidence) bool {
 // nobody's.
 func (p *planner) known(addr string) (*ticket.Person, error) {
 	for _, same := range p.setting.Table.SameAddresses(addr) {
-		person, err := p.tx.PersonByAddress(same)
-		if err == nil || !errors.Is(err, store.ErrNotFound) {
+		if person, err := p.whose(same); person != nil || err != nil {
 			return person, err
 		}
 	}

@@ -306,8 +306,8 @@ func (p *planner) isAway(agent *routing.Agent) bool {
 	if agent.Away(p.now) {
 		return true
 	}
-	person, err := p.tx.PersonRegistered(agent.Addresses[0])
-	return err == nil && p.now.Before(person.Away)
+	person, err := p.registered(agent.Addresses[0])
+	return err == nil && person != nil && p.now.Before(person.Away)
 }
 
 // tellNote sends a note on to the others who have the ticket.

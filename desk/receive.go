@@ -17,37 +17,35 @@ type seen struct {
 	variant  *store.MessageRow // the same message with other content
 }
 
-func lookSeen(tx *store.Tx, m *ticket.Message) (seen, error) {
-	var s seen
+func lookSeen(tx *store.Tx, m *ticket.Message) (s seen, err error) {
 	if m == nil {
 		return s, nil
 	}
-	for _, look := range []struct {
-		key  string
-		find func(string) (*store.MessageRow, error)
-		to   **store.MessageRow
-	}{
-		{m.Envelope.TransportKey(m.SHA256), tx.MessageByTransport, &s.delivery},
-		{m.IdentityKey, tx.MessageByIdentity, &s.same},
-		{m.VariantKey, tx.MessageByVariant, &s.variant},
-	} {
-		if look.key == "" {
-			continue
-		}
-		row, err := look.find(look.key)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		} else if err != nil {
-			return s, err
-		}
-		*look.to = row
+	if s.delivery, err = orNone(tx.MessageByTransport(m.Envelope.TransportKey(m.SHA256))); err != nil {
+		return s, err
 	}
-	return s, nil
+	if s.same, err = orNone(tx.MessageByIdentity(m.IdentityKey)); err != nil {
+		return s, err
+	}
+	s.variant, err = orNone(tx.MessageByVariant(m.VariantKey))
+	return s, err
 }
 
-func (s seen) equal(o seen) bool {
-	same := func(a, b *store.MessageRow) bool { return (a == nil) == (b == nil) }
-	return same(s.delivery, o.delivery) && same(s.same, o.same) && same(s.variant, o.variant)
+// orNone returns nil for what was not found.
+func orNone(row *store.MessageRow, err error) (*store.MessageRow, error) {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return row, err
+}
+
+// holds tells whether lookSeen would find the same again.
+func (s seen) holds(tx *store.Tx, m *ticket.Message) bool {
+	if m == nil {
+		return s == seen{}
+	}
+	delivery, same, variant := tx.Seen(m.Envelope.TransportKey(m.SHA256), m.IdentityKey, m.VariantKey)
+	return delivery == (s.delivery != nil) && same == (s.same != nil) && variant == (s.variant != nil)
 }
 
 // Receive applies a message: exactly one effect for each message, however often
@@ -206,13 +204,14 @@ func (d *Desk) apply(ctx context.Context, m *ticket.Message, plan func(*store.Tx
 
 // log writes one line a fact, now that the facts are durable.
 func (d *Desk) log(c *change, m *ticket.Message) {
-	log := d.Log
+	var about []any
 	if m != nil {
-		log = log.With(ticket.LogMessage, m.ID)
+		about = append(about, ticket.LogMessage, m.ID)
 	}
 	if c.ticket != nil {
-		log = log.With(ticket.LogTicket, c.ticket.Number.String())
+		about = append(about, ticket.LogTicket, c.ticket.Number.String())
 	}
+	log := d.Log.With(about...)
 	for _, f := range c.facts {
 		log.Info(f.text, f.args...)
 	}
@@ -272,6 +271,7 @@ type planner struct {
 	setting *Setting
 	m       *ticket.Message
 	replay  replay
+	lookups lookups
 	*change
 }
 

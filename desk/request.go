@@ -1,13 +1,11 @@
 package desk
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"buzon/routing"
-	"buzon/store"
 	"buzon/templates"
 	"buzon/ticket"
 )
@@ -277,8 +275,8 @@ func (p *planner) agentPerson(agent *routing.Agent) (*ticket.Person, error) {
 			return fresh, nil
 		}
 	}
-	found, err := p.tx.PersonRegistered(a.Addr)
-	if err == nil || !errors.Is(err, store.ErrNotFound) {
+	found, err := p.registered(a.Addr)
+	if found != nil || err != nil {
 		return found, err
 	}
 	return p.newPerson(a)

@@ -153,7 +153,7 @@ func (ev *evidence) cite(id ticket.ID) {
 
 // isSender tells whether the message's From is the person's registered address.
 func (p *planner) isSender(id ticket.PersonID) bool {
-	person, err := p.tx.Person(id)
+	person, err := p.storedPerson(id)
 	return err == nil && p.isOf(person, p.m.From.Addr)
 }
 

@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"net/url"
 	"strings"
 
 	"buzon/routing"
@@ -114,11 +113,21 @@ func (l *letter) action(label, body string) {
 // mailtoEscape encodes what stands in a mailto URL (RFC 6068, section 2): white
 // space is never written as a plus sign there, and line ends are CRLF.
 func mailtoEscape(s string) string {
-	s = strings.ReplaceAll(s, "\n", "\r\n")
-	return mailtoPlain.Replace(url.QueryEscape(s))
+	const digits = "0123456789ABCDEF"
+	var out strings.Builder
+	out.Grow(len(s) + len(s)/2)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-_.~@", c) >= 0:
+			out.WriteByte(c)
+		case c == '\n':
+			out.WriteString("%0D%0A")
+		default:
+			out.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		}
+	}
+	return out.String()
 }
-
-var mailtoPlain = strings.NewReplacer("+", "%20", "%40", "@")
 
 // steps adds the likely next steps to a notification of an agent.
 func (l *letter) steps(t *ticket.Ticket, agent *routing.Agent, topic *routing.Topic) {
