@@ -1,6 +1,7 @@
 package mailpipe
 
 import (
+	"bytes"
 	"strings"
 
 	"buzon/ticket"
@@ -38,8 +39,8 @@ func anyAddress(list []ticket.Address) bool {
 
 // mailbox gathers the pieces of one mailbox while a list is being read.
 type mailbox struct {
-	words    strings.Builder // display name, or an address without brackets
-	comment  strings.Builder
+	words    []byte // display name, or an address without brackets
+	comment  []byte
 	angle    string // what stood in the last angle brackets
 	hasAngle bool
 	quoted   bool // words holds a quoted string
@@ -48,12 +49,14 @@ type mailbox struct {
 // splitAddresses walks once over the value.
 func splitAddresses(s string) []ticket.Address {
 	var list []ticket.Address
-	var m mailbox
+	var room [128]byte
+	m := mailbox{words: room[:0]}
+	restart := func() { m = mailbox{words: m.words[:0], comment: m.comment[:0]} }
 	flush := func() {
 		if a, ok := m.address(); ok && len(list) < maxAddresses {
 			list = append(list, a)
 		}
-		m = mailbox{}
+		restart()
 	}
 	groupEnd, lastAt := strings.LastIndexByte(s, ';'), strings.LastIndexByte(s, '@')
 	stray := false // a quote was not closed: neither are later ones, or time were quadratic
@@ -71,26 +74,26 @@ func splitAddresses(s string) []ticket.Address {
 				continue
 			}
 			if next < len(s) && s[next] == '@' { // "a b"@host
-				m.words.WriteString(s[i:next])
+				m.words = append(m.words, s[i:next]...)
 			} else {
-				m.words.WriteString(text)
+				m.words = append(m.words, text...)
 				m.quoted = true
 			}
 			i = next
 		case '(':
 			text, next := comment(s, i)
-			if m.comment.Len() > 0 {
-				m.comment.WriteByte(' ')
+			if len(m.comment) > 0 {
+				m.comment = append(m.comment, ' ')
 			}
-			m.comment.WriteString(text)
+			m.comment = append(m.comment, text...)
 			i = next
 		case '=': // an encoded word is one word, whatever stands in it
 			if word := encodedWord(s[i:]); word != "" {
-				m.words.WriteString(word)
+				m.words = append(m.words, word...)
 				i += len(word)
 				continue
 			}
-			m.words.WriteByte(c)
+			m.words = append(m.words, c)
 			i++
 		case '>':
 			i++
@@ -103,21 +106,21 @@ func splitAddresses(s string) []ticket.Address {
 			i++
 		case ':':
 			// the name of a group, unless it stands in an address (mailto:, IPv6)
-			if words := strings.ToLower(strings.TrimSpace(m.words.String())); words == "mailto" {
-				m.words.Reset()
-			} else if m.hasAngle || strings.Contains(words, "@") || strings.HasSuffix(words, "[ipv6") {
-				m.words.WriteByte(c)
+			if words := bytes.TrimSpace(m.words); bytes.EqualFold(words, []byte("mailto")) {
+				m.words = m.words[:0]
+			} else if m.hasAngle || bytes.IndexByte(words, '@') >= 0 || bytes.EqualFold(words[max(len(words)-5, 0):], []byte("[ipv6")) {
+				m.words = append(m.words, c)
 			} else if i < groupEnd || i > lastAt {
-				m = mailbox{}
+				restart()
 			} else { // Ventas: Ana <a@x.example>
-				m.words.WriteByte(c)
+				m.words = append(m.words, c)
 			}
 			i++
 		default:
 			if c < ' ' || c == 0x7f {
 				c = ' '
 			}
-			m.words.WriteByte(c)
+			m.words = append(m.words, c)
 			i++
 		}
 	}
@@ -127,8 +130,8 @@ func splitAddresses(s string) []ticket.Address {
 
 // address makes an address of what was gathered.
 func (m *mailbox) address() (ticket.Address, bool) {
-	words := strings.TrimSpace(m.words.String())
-	note := strings.TrimSpace(m.comment.String())
+	words := strings.TrimSpace(string(m.words))
+	note := strings.TrimSpace(string(m.comment))
 	if m.hasAngle {
 		a := ticket.Address{Addr: cleanAddr(m.angle), Name: cleanName(words)}
 		if a.Name == "" {
@@ -159,6 +162,8 @@ func (m *mailbox) address() (ticket.Address, bool) {
 	return ticket.Address{Name: cleanName(name), Addr: addr}, true
 }
 
+var looseAt = strings.NewReplacer(" @ ", "@", " @", "@", "@ ", "@")
+
 // bareAddress finds the address among words without brackets. A single word
 // without an @ is taken for a local address.
 func bareAddress(words string) (name, addr string) {
@@ -169,7 +174,7 @@ func bareAddress(words string) (name, addr string) {
 		}
 	}
 	words = strings.Join(strings.Fields(words), " ")
-	words = strings.NewReplacer(" @ ", "@", " @", "@", "@ ", "@").Replace(words)
+	words = looseAt.Replace(words)
 	fields := strings.Fields(words)
 	for i, w := range fields {
 		if at := strings.LastIndexByte(w, '@'); at > 0 && at < len(w)-1 {
@@ -192,7 +197,7 @@ func cleanAddr(s string) string {
 			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(decodeWestern([]byte(s), ""), ""))
+	}, strings.ToValidUTF8(western(s), ""))
 	if len(s) >= 7 && strings.EqualFold(s[:7], "mailto:") {
 		s = s[7:]
 	}

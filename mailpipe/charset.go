@@ -82,6 +82,14 @@ func rawToUTF8(value, hint string) string {
 	return decodeWestern([]byte(value), "")
 }
 
+// western is decodeWestern of a text of no declared charset.
+func western(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return decodeWestern([]byte(s), "")
+}
+
 // isUTF7 tells the names of UTF-7 (RFC 2152). No program of today writes it; what
 // is declared so may hide markup or a header in what filters take for words. It is
 // refused: its octets are shown as they stand, in ASCII.

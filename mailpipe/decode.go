@@ -230,7 +230,7 @@ func quotedSize(body []byte) int64 {
 // The result is valid UTF-8 and may hold control characters.
 func decodeWords(s string) string {
 	if !strings.Contains(s, "=?") {
-		return decodeWestern([]byte(s), "")
+		return western(s)
 	}
 	var out strings.Builder
 	var pending []byte
@@ -251,13 +251,13 @@ func decodeWords(s string) string {
 		cs, text, rest, ok := cutWord(s[i:])
 		if !ok {
 			flush()
-			out.WriteString(decodeWestern([]byte(s[:i+2]), ""))
+			out.WriteString(western(s[:i+2]))
 			s, after = s[i+2:], false
 			continue
 		}
 		if between := s[:i]; between != "" && !(after && strings.Trim(between, " \t") == "") {
 			flush()
-			out.WriteString(decodeWestern([]byte(between), ""))
+			out.WriteString(western(between))
 		}
 		if !strings.EqualFold(cs, charset) {
 			flush()
@@ -266,7 +266,7 @@ func decodeWords(s string) string {
 		s, after = rest, true
 	}
 	flush()
-	out.WriteString(decodeWestern([]byte(s), ""))
+	out.WriteString(western(s))
 	return out.String()
 }
 
@@ -302,7 +302,7 @@ func cutWord(whole string) (charset string, text []byte, rest string, ok bool) {
 	case 'b', 'B':
 		return charset, decodeBase64([]byte(coded)), rest, true
 	case 'q', 'Q':
-		return charset, appendQuoted(nil, []byte(coded), true), rest, true
+		return charset, appendQuoted(make([]byte, 0, len(coded)), []byte(coded), true), rest, true
 	}
 	return "", nil, "", false
 }

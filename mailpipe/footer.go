@@ -58,7 +58,7 @@ func isCommandLine(l *line) bool { return strings.HasPrefix(l.bare, "/") }
 
 // digest of a paragraph, or empty when it is too short or too long for a footer.
 func (c *cutter) digest(from, to int) string {
-	folded, ok := foldLines(nil, c.lines[from:to], maxFooter)
+	folded, ok := foldLines(c.lines[from:to], maxFooter)
 	if !ok || utf8.RuneCount(folded) < minFooter {
 		return ""
 	}
@@ -70,15 +70,24 @@ func digestOf(folded []byte) string {
 	return hex.EncodeToString(sum[:footerDigests])
 }
 
-// foldLines appends the letters and digits of lines of new text, in lower case:
+// foldLines returns the letters and digits of lines of new text, in lower case:
 // what is left when programs have wrapped, marked or quoted it in their own ways.
 // It stops behind limit octets, and tells whether that was all.
-func foldLines(to []byte, lines []line, limit int) ([]byte, bool) {
+func foldLines(lines []line, limit int) ([]byte, bool) {
+	room := 0
+	for i := 0; i < len(lines) && room <= limit; i++ {
+		room += len(lines[i].text)
+	}
+	to := make([]byte, 0, min(room, limit)+utf8.UTFMax)
 	for i := range lines {
 		if lines[i].class != isReply {
 			continue
 		}
 		for _, r := range lines[i].text {
+			if 'a' <= r && r <= 'z' && len(to) < limit {
+				to = append(to, byte(r))
+				continue
+			}
 			if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
 				continue
 			}
@@ -98,7 +107,7 @@ func (c *cutter) ending(last []paragraph) (e ticket.Ending) {
 		}
 	}
 	if e.Paragraphs != nil {
-		folded, _ := foldLines(nil, c.lines, maxOpening)
+		folded, _ := foldLines(c.lines, maxOpening)
 		e.Opening = digestOf(folded)
 	}
 	return e

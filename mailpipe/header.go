@@ -135,15 +135,43 @@ func HeaderValues(raw []byte, name string) []string {
 	return values
 }
 
-// lowerName turns a field name into lower case; the usual ones cost nothing.
+// lowerName turns a field name, which is ASCII, into lower case; the usual ones cost
+// nothing.
 func lowerName(b []byte) string {
-	for _, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			return strings.ToLower(string(b))
-		}
+	var room [64]byte
+	if len(b) > len(room) {
+		return strings.ToLower(string(b))
 	}
-	return string(b)
+	low := room[:len(b)]
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		low[i] = c
+	}
+	if name, ok := usualNames[string(low)]; ok {
+		return name
+	}
+	return string(low)
 }
+
+// usualNames are field names that most mail has.
+var usualNames = func() map[string]string {
+	names := map[string]string{}
+	for _, name := range strings.Fields(`
+		arc-authentication-results arc-message-signature arc-seal authentication-results auto-submitted bcc cc
+		content-description content-disposition content-id content-language content-transfer-encoding content-type
+		date delivered-to dkim-signature feedback-id from importance in-reply-to list-id list-post list-unsubscribe
+		list-unsubscribe-post message-id mime-version organization precedence priority received received-spf
+		references reply-to return-path sender subject thread-index thread-topic to user-agent x-attachment-id
+		x-auto-response-suppress x-forefront-antispam-report x-gm-message-state x-google-dkim-signature
+		x-google-smtp-source x-mailer x-mailman-version x-microsoft-antispam x-ms-exchange-organization-scl
+		x-ms-has-attach x-ms-tnef-correlator x-msmail-priority x-original-to x-originating-ip x-priority x-received
+		x-spam-flag x-spam-level x-spam-score x-spam-status`) {
+		names[name] = name
+	}
+	return names
+}()
 
 // readMessageID reads a Message-ID as it stands: ids such as <a@@b>, or without
 // brackets, are kept, because what others cite is exactly that.
@@ -232,7 +260,10 @@ func readDate(value string) time.Time {
 	if value == "" {
 		return time.Time{}
 	}
-	t, err := mail.ParseDate(value)
+	t, err := time.Parse(usualDate, value)
+	if err != nil {
+		t, err = mail.ParseDate(value)
+	}
 	if _, offset := t.Zone(); err != nil || offset == 0 { // a zone's name that is not known counts as zero
 		if odd := readOddDate(value); !odd.IsZero() {
 			t = odd
@@ -246,6 +277,10 @@ func readDate(value string) time.Time {
 	}
 	return t
 }
+
+// usualDate is how programs write a Date today (RFC 5322, section 3.3). It is tried
+// first: net/mail goes through a dozen other layouts before it comes to this one.
+const usualDate = "Mon, 2 Jan 2006 15:04:05 -0700"
 
 func readOddDate(value string) time.Time {
 	value, _, _ = strings.Cut(value, "(")

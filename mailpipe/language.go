@@ -22,7 +22,7 @@ var (
 func guessLanguage(text string) string {
 	text = cutBytes(text, 4000)
 	es, en := 0, 0
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' }) {
+	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return !unicode.IsLetter(r) && r != '\'' }) {
 		switch word = lower(word); {
 		case spanishWords[word]:
 			es++

@@ -217,7 +217,11 @@ func (s *scanner) closeTo(level, pos int) {
 // A header ends at an empty line, at a boundary line, or at what can't be a
 // header line; a few such lines between header lines belong to the field above.
 func (s *scanner) readHeader(pos int) (header, int) {
-	var h header
+	fields := 4 // what parts have; messages have many more
+	if len(s.parts) == 0 {
+		fields = 24
+	}
+	h := make(header, 0, fields)
 	lines, start := 0, pos
 	for pos < len(s.raw) {
 		line, next := lineAt(s.raw, pos)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -204,6 +205,28 @@ func FuzzDecode(f *testing.F) {
 			if got := decodeTransfer([]byte(words), enc); len(got) > len(words)+3 {
 				t.Fatalf("%s: %d octets of %d", enc, len(got), len(words))
 			}
+		}
+	})
+}
+
+// FuzzDate: what is read as today's programs write it is what net/mail reads.
+func FuzzDate(f *testing.F) {
+	for _, s := range []string{
+		"Tue, 24 Nov 2026 10:20:30 -0500", "Tue, 4 Nov 2026 10:20:30 +0000", "Tue,  04 Nov 2026 10:20:30.5 +0530", "24 Nov 2026 10:20 GMT",
+		"Tue, 24 Nov 2026 10:20:30 -0500 (COT)", "mar, 24 nov 2026 10:20:30 -0500",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := time.Parse(usualDate, s)
+		if err != nil {
+			return
+		}
+		want, err := mail.ParseDate(s)
+		if _, offset := got.Zone(); err != nil || !got.Equal(want) {
+			t.Fatalf("%q: read %v, net/mail reads %v, %v", s, got, want, err)
+		} else if _, theirs := want.Zone(); offset != theirs {
+			t.Fatalf("%q: zone %d, and net/mail's is %d", s, offset, theirs)
 		}
 	})
 }
