@@ -65,10 +65,11 @@ func (e Envelope) TransportKey(sum [sha256.Size]byte) string {
 		to[i] = AddressKey(r)
 	}
 	slices.Sort(to)
-	h := sha256.New()
-	fmt.Fprintf(h, "%s\x00%s\x00", AddressKey(e.MailFrom), strings.Join(to, "\x00"))
-	h.Write(sum[:])
-	return "smtp\x00" + hex.EncodeToString(h.Sum(nil))
+	all := make([]byte, 0, 512)
+	all = append(append(all, AddressKey(e.MailFrom)...), 0)
+	all = append(append(all, strings.Join(to, "\x00")...), 0)
+	digest := sha256.Sum256(append(all, sum[:]...))
+	return "smtp\x00" + hex.EncodeToString(digest[:])
 }
 
 // Attachment is a leaf part of a message that is not its text. Its bytes stay in

@@ -167,6 +167,15 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// What a delivery was known by once it must be known by for ever.
+func TestTransportKeyOfADelivery(t *testing.T) {
+	e := Envelope{MailFrom: "Ana@x.test", Recipients: []string{"b@y.test", " A@y.test"}}
+	const want = "smtp\x00cd681b2a58f720bd3b4d732e384169212b7722cc6228ec856302c3582a19eb71"
+	if got := e.TransportKey([32]byte{7}); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestTransportKey(t *testing.T) {
 	a := Envelope{MailFrom: "A@x", Recipients: []string{"b@x", "C@x"}}
 	b := Envelope{MailFrom: "a@X", Recipients: []string{"c@x", "b@x"}}
