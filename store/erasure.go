@@ -90,13 +90,8 @@ func (tx *Tx) Erasure(id uint64) (*Erasure, error) {
 }
 
 // anyErased tells whether anything was ever ordered to be erased: without an order no
-// message is known by blinded keys. Orders are never deleted.
-func (tx *Tx) anyErased() bool {
-	for range tx.ascend(bucketErasures, nil, nil) {
-		return true
-	}
-	return false
-}
+// message is known by blinded keys. Orders are numbered from 1 and never deleted.
+func (tx *Tx) anyErased() bool { return tx.bucket(bucketErasures).Sequence() > 0 }
 
 // Erasures lists erasures, the newest first.
 func (tx *Tx) Erasures(limit int) ([]*Erasure, error) {
