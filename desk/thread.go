@@ -44,13 +44,21 @@ type evidence struct {
 // the sender means, and what they may do with it is decided by identify.
 func (p *planner) thread() (evidence, error) {
 	var ev evidence
+	looked := map[ticket.ID]*ticket.Ticket{} // most of the evidence names the same one
 	take := func(by int, t ticket.Token) error {
-		found, err := p.current(t.Ticket)
-		if found == nil || err != nil {
+		found, ok := looked[t.Ticket]
+		if !ok {
+			var err error
+			if found, err = p.current(t.Ticket); err != nil {
+				return err
+			}
+			looked[t.Ticket] = found
+		}
+		if found == nil { // a restored desk may not know the ticket any more
 			if ev.gone == nil && t.Person != 0 {
 				ev.gone = &t
 			}
-			return err // a restored desk may not know the ticket any more
+			return nil
 		}
 		switch {
 		case ev.ticket == nil:
@@ -111,13 +119,11 @@ func (p *planner) thread() (evidence, error) {
 		}
 	}
 	for _, n := range ticket.Tags(p.m.Subject) {
-		t, err := p.tx.TicketByNumber(n)
-		if errors.Is(err, store.ErrNotFound) {
+		id, ok := p.tx.TicketNumbered(n)
+		if !ok {
 			continue
-		} else if err != nil {
-			return ev, err
 		}
-		if err := take(byTag, ticket.Token{Ticket: t.ID}); err != nil {
+		if err := take(byTag, ticket.Token{Ticket: id}); err != nil {
 			return ev, err
 		}
 	}

@@ -36,13 +36,23 @@ func (tx *Tx) TicketRevision(id ticket.ID) (uint64, error) {
 	return row.Revision, nil
 }
 
+// TicketNumbered returns the id of the ticket with a number; ok is false when there is
+// none.
+func (tx *Tx) TicketNumbered(n ticket.Number) (id ticket.ID, ok bool) {
+	raw := tx.get(bucketTicketNumber, be64(uint64(n)))
+	if raw == nil {
+		return id, false
+	}
+	return ticket.ID(raw), true
+}
+
 // TicketByNumber returns a ticket, or ErrNotFound.
 func (tx *Tx) TicketByNumber(n ticket.Number) (*ticket.Ticket, error) {
-	id := tx.get(bucketTicketNumber, be64(uint64(n)))
-	if id == nil {
+	id, ok := tx.TicketNumbered(n)
+	if !ok {
 		return nil, fmt.Errorf("reading ticket %s: %w", n.Tag(), ErrNotFound)
 	}
-	return tx.Ticket(ticket.ID(id))
+	return tx.Ticket(id)
 }
 
 // PutTicket stores a ticket, new or changed, and raises its Revision. It needs
