@@ -203,16 +203,9 @@ func (p *planner) alreadyOpen(requester *ticket.Person) (*ticket.Ticket, error) 
 			return nil, nil
 		}
 	}
-	all, err := p.tx.Tickets(store.TicketFilter{Requester: requester.ID}, listed)
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range all {
-		if t.Status.IsActive() && t.Deleted.IsZero() && t.MergedInto.IsZero() && t.Created.After(p.now.Add(-recent)) {
-			return t, nil
-		}
-	}
-	return nil, nil
+	return p.tx.FirstTicket(store.TicketFilter{Requester: requester.ID}, listed, func(t *ticket.Ticket) bool {
+		return t.Status.IsActive() && t.Deleted.IsZero() && t.MergedInto.IsZero() && t.Created.After(p.now.Add(-recent))
+	})
 }
 
 // offerMerge says in an agent's notification that the requester has another

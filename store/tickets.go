@@ -159,22 +159,49 @@ type TicketFilter struct {
 // the rarest of the wanted values matches, and not on how many tickets there are.
 func (tx *Tx) Tickets(f TicketFilter, limit int) ([]*ticket.Ticket, error) {
 	var found []*ticket.Ticket
+	err := tx.eachTicket(f, func(t *ticket.Ticket) bool {
+		found = append(found, t)
+		return !full(len(found), limit)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// FirstTicket is the first of Tickets that is wanted; nil: none is. Those behind it are
+// not read.
+func (tx *Tx) FirstTicket(f TicketFilter, limit int, wanted func(*ticket.Ticket) bool) (first *ticket.Ticket, err error) {
+	n := 0
+	err = tx.eachTicket(f, func(t *ticket.Ticket) bool {
+		if n++; wanted(t) {
+			first = t
+		}
+		return first == nil && !full(n, limit)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return first, nil
+}
+
+// eachTicket gives tickets that match, the newest first, as long as more are wanted.
+func (tx *Tx) eachTicket(f TicketFilter, more func(*ticket.Ticket) bool) error {
 	walks := tx.walks(f)
-	for at := uint64(math.MaxUint64); !full(len(found), limit); at-- {
+	for at := uint64(math.MaxUint64); ; at-- {
 		n, id, ok := common(walks, at)
 		if !ok {
-			break
+			return nil
 		}
 		t, err := tx.numbered(n, id)
 		if err != nil {
-			return nil, fmt.Errorf("listing tickets: %w", err)
+			return fmt.Errorf("listing tickets: %w", err)
 		}
-		if !f.Shown || t.Deleted.IsZero() {
-			found = append(found, t)
+		if (!f.Shown || t.Deleted.IsZero()) && !more(t) {
+			return nil
 		}
 		at = n
 	}
-	return found, nil
 }
 
 // walks are the indexes that a filter goes through; none when nothing can match.

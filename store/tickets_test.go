@@ -133,6 +133,33 @@ func TestTicketsNewestFirst(t *testing.T) {
 		wantTickets(t, tx, TicketFilter{Assignee: "nadie", Status: ticket.StatusOpen}, 2)
 		return nil
 	})
+	view(t, s, func(tx *Tx) error {
+		for limit, want := range map[int]ticket.Number{0: 100, 3: 100, 2: 0} { // the third of rosa's
+			looked := 0
+			first, err := tx.FirstTicket(TicketFilter{Assignee: "rosa"}, limit, func(t *ticket.Ticket) bool {
+				looked++
+				return t.Number < 200
+			})
+			switch {
+			case err != nil:
+				return err
+			case want == 0 && first != nil, want != 0 && (first == nil || first.Number != want):
+				t.Errorf("of %d: got %+v, want number %d", limit, first, want)
+			case limit > 0 && looked > limit:
+				t.Errorf("of %d: looked at %d", limit, looked)
+			}
+		}
+		return nil
+	})
+	view(t, s, func(tx *Tx) error {
+		if id, ok := tx.TicketNumbered(7); !ok || id != idOf(7) {
+			t.Errorf("number 7 is %v, %v", id, ok)
+		}
+		if _, ok := tx.TicketNumbered(301); ok {
+			t.Error("number 301 is a ticket")
+		}
+		return nil
+	})
 }
 
 func TestDueTickets(t *testing.T) {
