@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"buzon/control"
 	"buzon/store"
+	"buzon/ticket"
 )
 
 // A filled folder is whole, has nothing left to send, and is not filled again.
@@ -25,8 +28,27 @@ func TestFill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !r.Clean() || r.Tickets < 300 || r.Entries < r.Tickets || r.Outgoing < r.Tickets {
+	if !r.Clean() || r.Tickets < 300 || r.Entries < r.Tickets || r.Outgoing < 2*r.Tickets {
 		t.Errorf("%+v", r)
+	}
+	// All but the newest are answered and closed; only those can be due.
+	for _, c := range []struct {
+		status   string
+		from, to ticket.Number // none has another number
+	}{{"open", 101, 1000}, {"closed", 1, 100}, {"waiting", 1, 0}, {"resolved", 1, 0}} {
+		var list []control.Ticket
+		out, _ := buzon("ticket", "list", "--status", c.status, "--limit", "1000", "--data", dir, "--json")
+		if err := json.Unmarshal([]byte(out), &list); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		for _, x := range list {
+			if x.Number < c.from || x.Number > c.to || (x.Status == ticket.StatusClosed && !x.Due.IsZero()) {
+				t.Errorf("ticket %d is %s, due %s", x.Number, x.Status, x.Due)
+			}
+		}
+		if c.from <= c.to && len(list) < 100 {
+			t.Errorf("%d tickets are %s", len(list), c.status)
+		}
 	}
 	if out, _ := buzon("outbox", "list", "--state", "waiting", "--data", dir, "--json"); strings.TrimSpace(out) != "[]" {
 		t.Errorf("it would send:\n%s", out)

@@ -58,6 +58,9 @@ type Options struct {
 	Domain string
 	// Requesters is how many people write; default 200.
 	Requesters int
+	// Recent is to how many of the newest requests replies still come, and how many
+	// the stream remembers; 0: all.
+	Recent int
 	// Bare leaves out attachments.
 	Bare bool
 	// Start is the date of the first message; default a fixed day. The others
@@ -139,7 +142,7 @@ func (s *Stream) Plain(size int) *Message {
 	}
 	m.Text = strings.ToValidUTF8(m.Text, "?")
 	m.Raw = make()
-	s.requests = append(s.requests, &request{who: who, to: to, messageID: m.MessageID})
+	s.remember(&request{who: who, to: to, messageID: m.MessageID})
 	return m
 }
 
@@ -187,7 +190,14 @@ func (s *Stream) request(m *Message) {
 		body = s.mixed(body, s.attachment(m.Attached))
 	}
 	m.Raw = assemble(h, body)
-	s.requests = append(s.requests, &request{who: who, to: to, subject: subject, messageID: id})
+	s.remember(&request{who: who, to: to, subject: subject, messageID: id})
+}
+
+func (s *Stream) remember(r *request) {
+	if s.Recent > 0 && len(s.requests) == s.Recent {
+		s.requests = s.requests[:copy(s.requests, s.requests[1:])]
+	}
+	s.requests = append(s.requests, r)
 }
 
 // paragraphs writes a request of n paragraphs.
