@@ -6,13 +6,17 @@ GO       ?= go
 FUZZTIME ?= 20s
 MSGS     ?= 1000
 RATE     ?= 10
+BACKLOG  ?= 10000
+BESIDE   ?= 5000
+SIZES    ?= 0,1000,10000,100000,1000000
+GROWTH   ?= 10000
 BENCH    ?= .
 COUNT    ?= 1
 # The race detector needs a C compiler.
 RACE     ?= $(if $(shell command -v gcc),-race)
 UNIT      = $(shell $(GO) list ./... | grep -v -e /e2e -e /torture)
 
-.PHONY: run check test unit e2e fuzz bench load torture torture-long
+.PHONY: run check test unit e2e fuzz bench load backlog beside growth torture torture-long
 
 # A desk on this machine, with nothing to set up.
 run:
@@ -56,7 +60,24 @@ bench:
 # MSGS messages by SMTP at RATE a second and as many by IMAP, with the real
 # servers; prints what became of them, how long it took, and the memory.
 load:
-	MSGS=$(MSGS) RATE=$(RATE) $(GO) test -count=1 -run '^$$' -bench . -benchtime 1x -timeout 60m -v ./e2e/load
+	MSGS=$(MSGS) RATE=$(RATE) $(GO) test -count=1 -run '^$$' -bench Load -benchtime 1x -timeout 60m -v ./e2e/load
+
+# BACKLOG messages in a mailbox of a real Dovecot: how fast they are loaded and
+# nothing else, and how fast the desk takes them.
+backlog:
+	MSGS=$(BACKLOG) $(GO) test -count=1 -run '^$$' -bench Backlog -benchtime 1x -timeout 60m -v ./e2e/load
+
+# The same streams of BESIDE messages into a real Postfix and into the desk.
+beside:
+	MSGS=$(BESIDE) $(GO) test -count=1 -run '^$$' -bench Postfix -benchtime 1x -timeout 60m -v ./e2e/load
+
+# How the desk does with SIZES tickets, a row of a table each, fed GROWTH messages.
+# The filled folders stay in GROWN, and are used again; the empty one is new each time.
+growth:
+	@test -n "$(GROWN)" || { echo "where to? make growth GROWN=DIR, a folder for the filled desks (16 GB for a million tickets)"; exit 2; }
+	mkdir -p $(GROWN)
+	$(GO) build -o $(GROWN)/ ./cmd/buzon ./cmd/buzonload
+	$(GROWN)/buzonload --buzon $(GROWN)/buzon --growth $(SIZES) --data $(GROWN) --count $(GROWTH) --connections 16 --requesters 2000
 
 # The desk killed at every crash point and KILLS times at random (SEED chooses
 # when), with full, slow, read-only and failing disks, damaged files, slow clients,

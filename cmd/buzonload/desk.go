@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -62,6 +61,7 @@ const stopWithin = 30 * time.Second
 // ownDesk is a desk that was started for this run.
 type ownDesk struct {
 	process    *exec.Cmd
+	took       time.Duration // from the start of the program until it took mail
 	ended      chan error
 	data, smtp string
 	folder     string // made for this run; empty: none
@@ -99,6 +99,7 @@ func startDesk(ctx context.Context, o *options, smarthost string) (_ *ownDesk, e
 	d.process = exec.Command(o.Buzon, "serve", "--config", config)
 	d.process.Stdout, d.process.Stderr = d.log, d.log
 	d.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	begun := time.Now()
 	if err := d.process.Start(); err != nil {
 		d.process = nil
 		return nil, err
@@ -107,6 +108,7 @@ func startDesk(ctx context.Context, o *options, smarthost string) (_ *ownDesk, e
 	for {
 		way, err := load.DialSMTP(d.smtp)
 		if err == nil {
+			d.took = time.Since(begun)
 			return d, way.Close()
 		}
 		select {
@@ -116,12 +118,21 @@ func startDesk(ctx context.Context, o *options, smarthost string) (_ *ownDesk, e
 			return nil, fmt.Errorf("the desk did not start: %v\n%s", err, said)
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(2 * time.Millisecond):
 		}
 	}
 }
 
 func (d *ownDesk) pid() int { return d.process.Process.Pid }
+
+// kill ends the desk as a power cut of the process would, and removes what was made
+// for it.
+func (d *ownDesk) kill() error {
+	d.process.Process.Kill()
+	<-d.ended
+	d.process = nil
+	return d.stop()
+}
 
 // stop ends the desk and removes what was made for it.
 func (d *ownDesk) stop() error {
@@ -149,9 +160,9 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// account says what became of the messages, and fails when one is missing. With a
-// data folder the desk is asked for each of them.
-func (o *options) account(ctx context.Context, out io.Writer, sent []load.Sent, sink *load.Sink) error {
+// account says what became of the messages. With a data folder the desk is asked for
+// each of them.
+func (o *options) account(ctx context.Context, sent []load.Sent, sink *load.Sink) (*load.Account, error) {
 	var messages []*stream.Message
 	for _, m := range sent {
 		messages = append(messages, m.Message)
@@ -160,26 +171,24 @@ func (o *options) account(ctx context.Context, out io.Writer, sent []load.Sent, 
 	if o.Data != "" {
 		caller, err := control.Dial(o.Data)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		var list []control.Ticket
 		// What was there before is older than any of these: no more than one
 		// ticket can have come of each message.
 		if err := caller.Call(ctx, "ticket list", control.Which{Limit: len(sent)}, &list); err != nil {
-			return err
+			return nil, err
 		}
 		found = []load.Found{}
 		for _, t := range list {
 			var shown control.Ticket
 			if err := caller.Call(ctx, "ticket show", control.Which{Number: t.Number}, &shown); err != nil {
-				return err
+				return nil, err
 			}
 			for _, e := range shown.Entries {
 				found = append(found, load.Found{MessageID: e.MessageID, Ticket: t.Number, Opened: e.Kind == ticket.EntryRequest, Text: e.Text})
 			}
 		}
 	}
-	a := load.NewAccount(messages, found, sink)
-	fmt.Fprint(out, a)
-	return a.Err()
+	return load.NewAccount(messages, found, sink), nil
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -43,6 +45,57 @@ func TestLoad(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Each size gets a row: an empty desk, a filled one, and again the filled one.
+func TestGrowth(t *testing.T) {
+	buzon := program(t)
+	data := filepath.Join(t.TempDir(), "grown")
+	o := options{Buzon: buzon, Data: data, Growth: []int{0, 300, 300}, Count: 60, Connections: 2, Requesters: 50,
+		To: "soporte@desk.test", Agents: "private.test", Wait: 20 * time.Second}
+	var out strings.Builder
+	if err := o.run(context.Background(), &out); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	t.Log(out.String())
+	var tickets []int
+	for line := range strings.Lines(out.String()) {
+		var n int
+		if _, err := fmt.Sscanf(line, "| %d |", &n); err == nil {
+			tickets = append(tickets, n)
+			if got := strings.Count(line, " | "); got != strings.Count(growthHead, "---|")-1 {
+				t.Errorf("%d columns: %s", got+1, line)
+			}
+		}
+	}
+	if len(tickets) != 3 || tickets[0] != 0 || tickets[1] < 300 || tickets[2] <= tickets[1] {
+		t.Errorf("rows of %d tickets", tickets)
+	}
+	o.Data = ""
+	if err := o.run(context.Background(), &out); err == nil {
+		t.Error("it fills nowhere")
+	}
+}
+
+// As JSON the figures are what the text says.
+func TestJSON(t *testing.T) {
+	server, err := newBlackHole()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	o := options{Count: 10, Connections: 2, Seed: 1, Requesters: 5, To: "soporte@desk.test", SMTP: server.Addr(), NoSink: true, JSON: true}
+	var out strings.Builder
+	if err := o.run(context.Background(), &out); err != nil {
+		t.Fatal(err)
+	}
+	var f figures
+	if err := json.Unmarshal([]byte(out.String()), &f); err != nil {
+		t.Fatalf("%v: %s", err, &out)
+	}
+	if f.Messages != 10 || f.Took <= 0 || f.Accepted.P50 <= 0 || f.AcceptedRate() <= 0 {
+		t.Errorf("%+v", f)
 	}
 }
 

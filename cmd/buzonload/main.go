@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +53,8 @@ type options struct {
 	PID         int    `name:"pid" help:"The daemon's process: tells its CPU time and memory."`
 	Data        string `help:"The desk's data folder: asks it for every message. With --buzon, the folder to run on; absent, one for this run." placeholder:"DIR" type:"path"`
 	WriteConfig string `help:"Only write the configuration that --buzon runs with, for filling a folder for it: buzon demo --tickets N --config FILE --data DIR." placeholder:"FILE" type:"path"`
+	JSON        bool   `name:"json" help:"The figures as one JSON object; times in nanoseconds."`
+	Growth      []int  `help:"With --buzon: how the desk does with so many tickets, one row of a table each. --data is the folder for the filled ones, which are made where they are missing, and used again." placeholder:"N,…"`
 	Buzon       string `help:"Start this program as a desk with a configuration of its own." placeholder:"PROGRAM" type:"path" xor:"way"`
 }
 
@@ -72,6 +75,9 @@ func (o *options) run(ctx context.Context, out io.Writer) (err error) {
 	if o.WriteConfig != "" {
 		return os.WriteFile(o.WriteConfig, o.config("data", "127.0.0.1:2525", "127.0.0.1", "2526"), 0o600)
 	}
+	if len(o.Growth) > 0 {
+		return o.growth(ctx, out)
+	}
 	var sink *load.Sink
 	if !o.NoSink {
 		if sink, err = load.NewSink(o.Sink, o.Agents); err != nil {
@@ -88,64 +94,77 @@ func (o *options) run(ctx context.Context, out io.Writer) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, d.stop()) }()
-		o.PID, o.Data, o.SMTP = d.pid(), d.data, d.smtp
+		o.of(d)
 	}
-	dial, err := o.way()
+	f, account, err := o.measure(ctx, sink)
 	if err != nil {
 		return err
 	}
-	feed := &load.Feed{Dial: dial, Connections: o.Connections, Rate: o.Rate, Count: o.Count, Next: o.messages(sink)}
+	if o.JSON {
+		if err := json.NewEncoder(out).Encode(f); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprint(out, f)
+	}
+	if account == nil {
+		return nil
+	}
+	if !o.JSON {
+		fmt.Fprint(out, account)
+	}
+	return account.Err()
+}
 
-	var stopWatch func() load.Memory
+// of aims at a desk that was started.
+func (o *options) of(d *ownDesk) { o.PID, o.Data, o.SMTP = d.pid(), d.data, d.smtp }
+
+// measure hands the messages in and waits for what comes of them. The account, of
+// which there is none without a sink, says what is missing.
+func (o *options) measure(ctx context.Context, sink *load.Sink) (*figures, *load.Account, error) {
+	dial, err := o.way()
+	if err != nil {
+		return nil, nil, err
+	}
+	feed := &load.Feed{Dial: dial, Connections: o.Connections, Rate: o.Rate, Count: o.Count, Next: o.messages(sink)}
+	f := &figures{Connections: o.Connections, Rate: o.Rate, PID: o.PID, Sink: sink != nil}
+	stopWatch := func() load.Memory { return load.Memory{} }
 	var cpu time.Duration
 	if o.PID != 0 {
 		if cpu, err = load.CPUTime(o.PID); err != nil {
-			return err
+			return nil, nil, err
 		}
 		stopWatch = load.WatchMemory(o.PID)
 	}
 	start := time.Now()
 	sent, late, err := feed.Run(ctx)
+	f.Took, f.Late = time.Since(start), late
+	if err == nil && sink != nil {
+		err = o.await(ctx, sent, sink)
+		f.Through = time.Since(start)
+	}
+	f.Memory = stopWatch()
 	if err != nil {
-		return err
-	}
-	took := time.Since(start)
-	each := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 / float64(o.Count) }
-	octets := 0
-	for _, m := range sent {
-		octets += len(m.Raw)
-	}
-	fmt.Fprintf(out, "%d messages, %d kB each on average, on %d connections in %.2f s: %.0f a second\n",
-		len(sent), octets/len(sent)>>10, o.Connections, took.Seconds(), float64(len(sent))/took.Seconds())
-	if o.Rate > 0 {
-		fmt.Fprintf(out, "at %g a second; sent late by up to %d ms\n", o.Rate, late.Milliseconds())
-	}
-	if sink == nil {
-		sink = new(load.Sink)
-	} else if err := o.await(ctx, sent, sink); err != nil {
-		return err
-	} else {
-		through := time.Since(start)
-		fmt.Fprintf(out, "all confirmed after %.2f s: %.0f a second\n", through.Seconds(), float64(len(sent))/through.Seconds())
-	}
-	accepted, confirmed := load.Latencies(sent, sink)
-	fmt.Fprintf(out, "final dot to the answer: %s\n", accepted)
-	if !o.NoSink {
-		fmt.Fprintf(out, "final dot to the confirmation at the smarthost: %s\n", confirmed)
+		return nil, nil, err
 	}
 	if o.PID != 0 {
 		now, err := load.CPUTime(o.PID)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
-		m := stopWatch()
-		fmt.Fprintf(out, "CPU of process %d: %.3f ms a message; RssAnon: %d MiB at its peak, %d MiB at the end\n",
-			o.PID, each(now-cpu), m.Peak>>20, m.End>>20)
+		f.CPU = (now - cpu) / time.Duration(len(sent))
 	}
-	if o.NoSink {
-		return nil
+	f.Messages = len(sent)
+	for _, m := range sent {
+		f.Octets += len(m.Raw)
 	}
-	return o.account(ctx, out, sent, sink)
+	if sink == nil {
+		f.Accepted, _ = load.Latencies(sent, new(load.Sink))
+		return f, nil, nil
+	}
+	f.Accepted, f.Confirmed = load.Latencies(sent, sink)
+	account, err := o.account(ctx, sent, sink)
+	return f, account, err
 }
 
 // way says how each connection is opened.

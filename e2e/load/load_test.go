@@ -54,23 +54,7 @@ func BenchmarkLoad(b *testing.B) {
 	b.Cleanup(func() { smarthost.Close() })
 	w := world.New(b, world.Options{Accounts: map[string]string{byIMAP: "secreto"}})
 	d := w.NewDesk(world.Settings{Smarthost: smarthost.Addr(), Desk: "automatic_per_hour = 1000\nquiet = \"0\""})
-	d.Append(fmt.Sprintf(`
-[[account]]
-name = "masivo"
-host = %q
-port = %d
-tls = "plain"
-username = %q
-password_file = %q
-after = "move"
-move_to = "Procesados"
-
-[[topic]]
-id = "masivo"
-name = "Masivo"
-addresses = [%q]
-agent = "ana"
-`, w.Dovecot.Host, w.Dovecot.Port, byIMAP, d.Secret("password", "secreto"), byIMAP))
+	d.Append(massAccount(w, d))
 	d.Start()
 	d.AwaitConnected("masivo")
 	memory := load.WatchMemory(d.PID())
@@ -98,6 +82,27 @@ agent = "ana"
 	b.ReportMetric(float64(n)/imapTook.Seconds(), "imap-msgs/s")
 }
 
+// massAccount is the mailbox that mail is taken from by IMAP, and its topic.
+func massAccount(w *world.World, d *world.Desk) string {
+	return fmt.Sprintf(`
+[[account]]
+name = "masivo"
+host = %q
+port = %d
+tls = "plain"
+username = %q
+password_file = %q
+after = "move"
+move_to = "Procesados"
+
+[[topic]]
+id = "masivo"
+name = "Masivo"
+addresses = [%q]
+agent = "ana"
+`, w.Dovecot.Host, w.Dovecot.Port, byIMAP, d.Secret("password", "secreto"), byIMAP)
+}
+
 // run is the state of one load run.
 type run struct {
 	b     *testing.B
@@ -107,6 +112,9 @@ type run struct {
 	entry string // where mail is handed in, host:port
 
 	messages []*stream.Message // all that were sent
+
+	last  [2]int // messages taken and mails waiting, when that was last looked at
+	moved time.Time
 
 	mu         sync.Mutex
 	bySMTPSent []load.Sent
@@ -125,6 +133,12 @@ func (r *run) stream(seed int64, domain, to string) *stream.Stream {
 			return c.Read(), true
 		},
 	})
+}
+
+// alone makes a stream whose replies add to the person's own mail, without waiting for
+// any confirmation.
+func (r *run) alone(seed int64, domain, to string) *stream.Stream {
+	return stream.New(seed, stream.Options{Domain: domain, Topics: []string{to}, Start: time.Now(), Requesters: 2000})
 }
 
 // bySMTP sends messages at a steady rate, whether or not the earlier ones are
@@ -182,21 +196,22 @@ func (r *run) byIMAP(n int) time.Duration {
 // awaitTaken waits until the desk has taken so many messages in all and has sent
 // what they caused.
 func (r *run) awaitTaken(n int) {
-	last, moved := -1, time.Now()
-	for {
-		taken := int(r.d.Metric("buzon_messages_received_total"))
-		if taken >= n && r.d.Metric("buzon_outbox_waiting") == 0 {
-			return
-		}
-		if taken != last {
-			last, moved = taken, time.Now()
-		}
-		if time.Since(moved) > realservers.Patience {
-			r.b.Fatalf("stuck: %d of %d messages were taken, %g outgoing mails wait",
-				taken, n, r.d.Metric("buzon_outbox_waiting"))
-		}
+	for !r.taken(n) || r.d.Metric("buzon_outbox_waiting") > 0 {
 		time.Sleep(50 * time.Millisecond)
 	}
+}
+
+// taken tells whether the desk has taken so many messages. When nothing has moved for
+// long it fails the run.
+func (r *run) taken(n int) bool {
+	now := [2]int{int(r.d.Metric("buzon_messages_received_total")), int(r.d.Metric("buzon_outbox_waiting"))}
+	if now != r.last || r.moved.IsZero() {
+		r.last, r.moved = now, time.Now()
+	}
+	if time.Since(r.moved) > realservers.Patience {
+		r.b.Fatalf("stuck: %d of %d messages were taken, %d outgoing mails wait", now[0], n, now[1])
+	}
+	return now[0] >= n
 }
 
 // account looks for every message in the desk and fails the run when one is

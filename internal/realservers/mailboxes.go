@@ -51,7 +51,8 @@ func (m *Mailboxes) Add(tb testing.TB, user string) {
 func (m *Mailboxes) Deliver(tb testing.TB, user string, raw []byte) {
 	tb.Helper()
 	box := filepath.Join(m.Root, user)
-	name := fmt.Sprintf("%d.%dP%d.test", time.Now().Unix(), m.sequence.Add(1), os.Getpid())
+	// Dovecot numbers new files in the order of their names.
+	name := fmt.Sprintf("%d.%09dP%d.test", time.Now().Unix(), m.sequence.Add(1), os.Getpid())
 	tmp := filepath.Join(box, "tmp", name)
 	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
 	if err := os.WriteFile(tmp, raw, 0o600); err != nil {
@@ -105,6 +106,19 @@ func (m *Mailboxes) Mail(tb testing.TB, user, folder string) []Mail {
 		return cmp.Or(a.Arrived.Compare(b.Arrived), cmp.Compare(a.Name, b.Name))
 	})
 	return found
+}
+
+// Count tells how many messages are in a user's INBOX.
+func (m *Mailboxes) Count(tb testing.TB, user string) (n int) {
+	tb.Helper()
+	for _, sub := range []string{"new", "cur"} {
+		entries, err := os.ReadDir(filepath.Join(m.Root, user, sub))
+		if err != nil {
+			tb.Fatalf("reading the mailbox of %s: %v", user, err)
+		}
+		n += len(entries)
+	}
+	return n
 }
 
 // Wait returns the first message of a user's INBOX that matches, as soon as it
