@@ -44,8 +44,8 @@ func (f *figures) String() string {
 		fmt.Fprintf(&b, "final dot to the confirmation at the smarthost: %s\n", f.Confirmed)
 	}
 	if f.PID != 0 {
-		fmt.Fprintf(&b, "CPU of process %d: %.3f ms a message; RssAnon: %d MiB at its peak, %d MiB at the end\n",
-			f.PID, ms(f.CPU), f.Memory.Peak>>20, f.Memory.End>>20)
+		fmt.Fprintf(&b, "CPU of process %d: %.3f ms a message; RssAnon: %d MiB at the beginning, %d MiB at its peak, %d MiB at the end\n",
+			f.PID, ms(f.CPU), f.Memory.Begin>>20, f.Memory.Peak>>20, f.Memory.End>>20)
 	}
 	return b.String()
 }

@@ -34,6 +34,7 @@ type options struct {
 	Rate        float64 `help:"Messages a second; 0: as fast as they are taken."`
 	Seed        int64   `help:"Of the stream." default:"1"`
 	Size        int     `help:"Instead of the mixed stream, plain requests of so many octets."`
+	Large       int     `help:"Instead of the mixed stream, requests with an attachment of so many octets in all, each in the memory of this program."`
 	Requesters  int     `help:"How many people write, on each connection." default:"200"`
 	Answering   bool    `help:"Replies answer the confirmation that came, and wait for it. Otherwise they add to the person's own mail, and all messages are made beforehand."`
 
@@ -194,6 +195,9 @@ func (o *options) messages(sink *load.Sink) func(connection int) *stream.Message
 		streams[i] = stream.New(o.Seed<<16+int64(i), s)
 	}
 	next := func(c int) *stream.Message {
+		if o.Large > 0 {
+			return streams[c].Large(o.Large)
+		}
 		if o.Size > 0 {
 			return streams[c].Plain(o.Size)
 		}

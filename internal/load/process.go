@@ -54,9 +54,9 @@ func AnonymousMemory(pid int) (int64, error) {
 }
 
 // Memory is what a process held while it was watched, in octets.
-type Memory struct{ Peak, End int64 }
+type Memory struct{ Begin, Peak, End int64 }
 
-// WatchMemory looks at a process's anonymous memory ten times a second until stop
+// WatchMemory looks at a process's anonymous memory fifty times a second until stop
 // is called. What can't be read counts as nothing.
 func WatchMemory(pid int) (stop func() Memory) {
 	var m Memory
@@ -64,11 +64,14 @@ func WatchMemory(pid int) (stop func() Memory) {
 	var done sync.WaitGroup
 	look := func() {
 		if n, err := AnonymousMemory(pid); err == nil {
+			if m.Peak == 0 {
+				m.Begin = n
+			}
 			m.End, m.Peak = n, max(m.Peak, n)
 		}
 	}
 	done.Go(func() {
-		tick := time.NewTicker(100 * time.Millisecond)
+		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			look()
