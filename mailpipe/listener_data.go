@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,10 @@ const (
 	// octets.
 	memoryBudget = 256 << 20
 	freeMessage  = 1 << 20
+	// collectOver is the size, in octets, of messages after which garbage is collected
+	// at once. Each leaves several times its size behind, which would otherwise stay
+	// until much more of it had gathered.
+	collectOver = 4 << 20
 )
 
 var (
@@ -38,6 +43,7 @@ type listenerSession struct {
 	mu   sync.Mutex
 	open bool // MAIL was accepted
 	utf8 bool
+	size int64 // that the client says the message has; 0: it does not say
 	from string
 	to   []string
 }
@@ -60,7 +66,7 @@ func (s *listenerSession) Mail(from string, opts *smtp.MailOptions) error {
 	case !spelled(from, opts.UTF8):
 		return s.refuse(from, status(553, 5, 6, 7, "An address beyond ASCII needs valid UTF-8 and SMTPUTF8"))
 	}
-	s.open, s.utf8, s.from = true, opts.UTF8, from
+	s.open, s.utf8, s.size, s.from = true, opts.UTF8, opts.Size, from
 	return nil
 }
 
@@ -114,7 +120,7 @@ func (s *listenerSession) ready() bool {
 func (s *listenerSession) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.open, s.utf8, s.from, s.to = false, false, "", nil
+	s.open, s.utf8, s.size, s.from, s.to = false, false, 0, "", nil
 }
 
 // Reset is called by go-smtp at RSET and EHLO, and after every message when its
@@ -135,8 +141,13 @@ func (s *listenerSession) Data(r io.Reader) error {
 		s.conn.endAfterReply() // RSET overtook it
 		return status(503, 5, 5, 1, "No recipient was accepted")
 	}
-	raw, release, err := s.l.readMessage(r)
-	defer release()
+	raw, release, err := s.l.readMessage(r, s.declared())
+	defer func(n int) {
+		release()
+		if n > collectOver {
+			runtime.GC()
+		}
+	}(len(raw))
 	if err != nil {
 		return s.unread(env.MailFrom, err)
 	}
@@ -153,6 +164,13 @@ func (s *listenerSession) Data(r io.Reader) error {
 	// A digest is something both sides can check, and names no ticket.
 	sum := sha256.Sum256(raw)
 	return status(250, 2, 0, 0, fmt.Sprintf("taken as sha256:%x", sum[:8]))
+}
+
+// declared is how many octets the client has said the message has (RFC 1870).
+func (s *listenerSession) declared() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size
 }
 
 func (s *listenerSession) envelope() ticket.Envelope {
@@ -227,15 +245,25 @@ func (l *Listener) reserve(octets int64) bool {
 // readMessage reads a message whole. What it occupies over freeMessage is counted
 // against the memory budget until release is called; when there is none left it
 // waits a little, and the client with it, then returns errBusy.
-func (l *Listener) readMessage(r io.Reader) (raw []byte, release func(), err error) {
+//
+// A large one is copied seldom: once it has more than freeMessage, there is room for
+// all of it if declared says how much that is, else for eight times what has come.
+func (l *Listener) readMessage(r io.Reader, declared int64) (raw []byte, release func(), err error) {
 	var held int64
 	release = func() { l.memory.Release(held) }
 	limit := l.cfg.MaxMessage
 	buf := make([]byte, 0, 16<<10)
 	for {
 		if len(buf) == cap(buf) {
+			size := 2 * int64(cap(buf))
+			if size > freeMessage {
+				size *= 4
+				if declared > int64(cap(buf)) {
+					size = declared + 1 // room to find its end in
+				}
+			}
 			// One octet over the limit is enough to know.
-			size := min(2*int64(cap(buf)), max(limit, 16<<10)+1)
+			size = min(size, max(limit, 16<<10)+1)
 			if size > freeMessage {
 				if !l.reserve(size - held) {
 					return nil, release, errBusy

@@ -52,7 +52,7 @@ func TestLoad(t *testing.T) {
 func TestGrowth(t *testing.T) {
 	buzon := program(t)
 	data := filepath.Join(t.TempDir(), "grown")
-	o := options{Buzon: buzon, Data: data, Growth: []int{0, 300, 300}, Count: 60, Connections: 2, Requesters: 50,
+	o := options{Buzon: buzon, Data: data, Growth: []int{0, 60, 60}, Count: 60, Connections: 2, Requesters: 50,
 		To: "soporte@desk.test", Agents: "private.test", Wait: 20 * time.Second}
 	var out strings.Builder
 	if err := o.run(context.Background(), &out); err != nil {
@@ -69,7 +69,7 @@ func TestGrowth(t *testing.T) {
 			}
 		}
 	}
-	if len(tickets) != 3 || tickets[0] != 0 || tickets[1] < 300 || tickets[2] <= tickets[1] {
+	if len(tickets) != 3 || tickets[0] != 0 || tickets[1] < 60 || tickets[2] <= tickets[1] {
 		t.Errorf("rows of %d tickets", tickets)
 	}
 	o.Data = ""

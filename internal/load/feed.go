@@ -46,7 +46,7 @@ func DialSMTP(addr string) (*SMTP, error) {
 
 // Send sends a message and waits for the answer to its final dot.
 func (s *SMTP) Send(m *stream.Message) (dot time.Time, err error) {
-	if err := s.client.Mail(m.From, nil); err != nil {
+	if err := s.client.Mail(m.From, &smtp.MailOptions{Size: int64(len(m.Raw))}); err != nil {
 		return dot, err
 	}
 	if err := s.client.Rcpt(m.To, nil); err != nil {
