@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/emersion/go-smtp"
+	"golang.org/x/sync/semaphore"
 )
 
 const injected = "MAIL FROM:<evil@x.test>\r\nRCPT TO:<soporte@uni.test>\r\nDATA\r\ninjected\r\n.\r\n"
@@ -460,5 +461,32 @@ func TestWireCheck(t *testing.T) {
 				t.Errorf("%q: %q, want %q", text, got, want)
 			}
 		}
+	}
+}
+
+// Whatever size the client declares, the message is read whole, and large ones are
+// copied once; over the limit it is refused.
+func TestReadMessageDeclared(t *testing.T) {
+	const limit = 6 << 20
+	l := &Listener{cfg: ListenerConfig{MaxMessage: limit}, ctx: t.Context(), memory: semaphore.NewWeighted(memoryBudget)}
+	for _, size := range []int64{10, freeMessage, freeMessage + 1, 5 << 20, limit, limit + 1} {
+		sent := bytes.Repeat([]byte("abcdefg\n"), int(size/8+1))[:size]
+		for _, declared := range []int64{0, 1, size, limit} {
+			raw, release, err := l.readMessage(bytes.NewReader(sent), declared)
+			switch {
+			case size > limit:
+				if !errors.Is(err, errTooLarge) {
+					t.Errorf("%d octets, %d declared: %v", size, declared, err)
+				}
+			case err != nil || !bytes.Equal(raw, sent):
+				t.Errorf("%d octets, %d declared: %d were read, %v", size, declared, len(raw), err)
+			case declared == size && size > 2*freeMessage && int64(cap(raw)) > size+1:
+				t.Errorf("%d octets, as declared, take %d", size, cap(raw))
+			}
+			release()
+		}
+	}
+	if !l.memory.TryAcquire(memoryBudget) {
+		t.Error("memory was not given back")
 	}
 }
