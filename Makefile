@@ -74,7 +74,7 @@ beside:
 # How the desk does with SIZES tickets, a row of a table each, fed GROWTH messages.
 # The filled folders stay in GROWN, and are used again; the empty one is new each time.
 growth:
-	@test -n "$(GROWN)" || { echo "where to? make growth GROWN=DIR, a folder for the filled desks (16 GB for a million tickets)"; exit 2; }
+	@test -n "$(GROWN)" || { echo "where to? make growth GROWN=DIR, a folder for the filled desks (25 GB for a million tickets)"; exit 2; }
 	mkdir -p $(GROWN)
 	$(GO) build -o $(GROWN)/ ./cmd/buzon ./cmd/buzonload
 	$(GROWN)/buzonload --buzon $(GROWN)/buzon --growth $(SIZES) --data $(GROWN) --count $(GROWTH) --connections 16 --requesters 2000
