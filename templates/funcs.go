@@ -1,10 +1,10 @@
 package templates
 
 import (
-	"fmt"
 	"html/template"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -14,7 +14,7 @@ import (
 // words holds what differs from one language to the other in the functions.
 type words struct {
 	days, months []string
-	date         string // day of the week, day, month, year, hour, minute
+	of           string // stands before a month and before a year
 	greeting     string
 	names        []string          // what the language is called, folded
 	status       map[string]string // as the requester is told
@@ -26,7 +26,7 @@ var languages = map[string]words{
 	"es": {
 		days:     []string{"domingo", "lunes", "martes", "miércoles", "jueves", "viernes", "sábado"},
 		months:   []string{"enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"},
-		date:     "%s %d de %s de %d, %02d:%02d",
+		of:       " de ",
 		greeting: "Hola",
 		names:    []string{"espanol", "castellano", "spanish"},
 		status:   map[string]string{"open": "abierta", "waiting": "en espera de su respuesta", "resolved": "resuelta", "closed": "cerrada"},
@@ -36,7 +36,7 @@ var languages = map[string]words{
 	"en": {
 		days:     []string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"},
 		months:   []string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
-		date:     "%s %d %s %d, %02d:%02d",
+		of:       " ",
 		greeting: "Hello",
 		names:    []string{"ingles", "english"},
 		status:   map[string]string{"open": "open", "waiting": "waiting for your reply", "resolved": "resolved", "closed": "closed"},
@@ -65,7 +65,8 @@ func functions(lang string) map[string]any {
 
 // longDate writes martes 24 de noviembre de 2026, 10:15 in the time's own zone.
 func (w words) longDate(t time.Time) string {
-	return fmt.Sprintf(w.date, w.days[t.Weekday()], t.Day(), w.months[t.Month()-1], t.Year(), t.Hour(), t.Minute())
+	year, month, day := t.Date()
+	return w.days[t.Weekday()] + " " + strconv.Itoa(day) + w.of + w.months[month-1] + w.of + strconv.Itoa(year) + t.Format(", 15:04")
 }
 
 // greet writes Hola, María Peña: with the name, when it looks like one. A name
@@ -160,15 +161,17 @@ func mso(part string) template.HTML {
 func body(text string, files ...[]File) template.HTML {
 	var b strings.Builder
 	b.Grow(len(text) + len(text)/8)
-	for i, line := range strings.Split(strings.Trim(text, "\n"), "\n") {
-		if i > 0 {
+	first := true
+	for line := range strings.SplitSeq(strings.Trim(text, "\n"), "\n") {
+		if !first {
 			b.WriteString("<br>\n")
 		}
+		first = false
 		if f := imageIn(line, files); f != nil {
 			b.WriteString(`<img src="cid:`)
-			template.HTMLEscape(&b, []byte(url.PathEscape(strings.Trim(f.ContentID, "<> "))))
+			b.WriteString(template.HTMLEscapeString(url.PathEscape(strings.Trim(f.ContentID, "<> "))))
 			b.WriteString(`" alt="`)
-			template.HTMLEscape(&b, []byte(f.Name))
+			b.WriteString(template.HTMLEscapeString(f.Name))
 			b.WriteString(`" style="max-width:100%;height:auto">`)
 			continue
 		}
@@ -213,15 +216,15 @@ func writeLine(b *strings.Builder, line string) {
 			break
 		}
 		link := text[start:end]
-		template.HTMLEscape(b, []byte(text[:start]))
+		b.WriteString(template.HTMLEscapeString(text[:start]))
 		b.WriteString(`<a href="`)
-		template.HTMLEscape(b, []byte(link))
+		b.WriteString(template.HTMLEscapeString(link))
 		b.WriteString(`">`)
-		template.HTMLEscape(b, []byte(link))
+		b.WriteString(template.HTMLEscapeString(link))
 		b.WriteString(`</a>`)
 		text = text[end:]
 	}
-	template.HTMLEscape(b, []byte(text))
+	b.WriteString(template.HTMLEscapeString(text))
 }
 
 // findLink returns where the first http or https address of a line begins and

@@ -105,7 +105,7 @@ func TestFoldBlankLines(t *testing.T) {
 		"a\x00\x00\x00b":         "a\n\n\nb\n",
 		"-- \nx":                 "-- \nx\n",
 	} {
-		if got := foldBlankLines(in); got != want {
+		if got := string(foldBlankLines([]byte(in))); got != want {
 			t.Errorf("foldBlankLines(%q) = %q, want %q", in, got, want)
 		}
 	}

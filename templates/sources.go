@@ -117,7 +117,9 @@ func (src *sources) compile() (*Set, error) {
 		if !src.parseText(m, file, lang) || !src.parseHTML(m, key+".html", layouts[lang]) {
 			continue
 		}
-		src.try(m, lang)
+		if src.try(m, lang) {
+			m.compile(lang)
+		}
 		set.mails[key] = m
 	}
 	if len(src.mistakes) > 0 {
@@ -139,10 +141,10 @@ func (src *sources) parseText(m *mail, file, lang string) bool {
 		src.mistake(src.path[file], 2, "leave this line empty: it divides the subject from the text")
 		return false
 	}
-	var errSubject, errText error
-	m.subject, errSubject = texttemplate.New(file).Funcs(functions(lang)).Parse(subject)
+	parsedSubject, errSubject := texttemplate.New(file).Funcs(functions(lang)).Parse(subject)
 	// The two line ends, which are folded away later, keep the line numbers right.
-	m.text, errText = texttemplate.New(file).Funcs(functions(lang)).Parse("\n\n" + rest)
+	parsedText, errText := texttemplate.New(file).Funcs(functions(lang)).Parse("\n\n" + rest)
+	m.subject.template, m.text.template = parsedSubject, parsedText
 	for _, err := range []error{errSubject, errText} {
 		if err != nil {
 			src.explain(err)
@@ -161,7 +163,7 @@ func (src *sources) parseHTML(m *mail, file string, layout *htmltemplate.Templat
 	}
 	page, err := layout.Clone()
 	if err == nil {
-		m.html = page
+		m.html.template = page
 		_, err = page.New(file).Parse(src.text[file])
 	}
 	if err == nil {
@@ -176,16 +178,17 @@ func (src *sources) parseHTML(m *mail, file string, layout *htmltemplate.Templat
 
 // try renders a mail with data that leads into every branch: all fields filled
 // and none, and each combination of the flags.
-func (src *sources) try(m *mail, lang string) {
+func (src *sources) try(m *mail, lang string) bool {
 	for _, d := range []Data{Sample(lang), {}} {
 		for flags := range 8 {
 			d.Reopened, d.Closed, d.Unverified = flags&1 != 0, flags&2 != 0, flags&4 != 0
 			if _, err := m.render(d); err != nil {
 				src.explain(err)
-				return
+				return false
 			}
 		}
 	}
+	return true
 }
 
 var (

@@ -12,12 +12,10 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
-	htmltemplate "html/template"
 	"io/fs"
 	"slices"
 	"strings"
 	"sync"
-	texttemplate "text/template"
 	"unicode"
 )
 
@@ -49,9 +47,18 @@ type Mail struct {
 
 // mail is one parsed template in one language.
 type mail struct {
-	subject, text *texttemplate.Template
-	html          *htmltemplate.Template // nil: text only
+	subject, text part
+	html          part // without a template: text only
 	toRequester   bool
+}
+
+// compile makes programs of the parts that can be one.
+func (m *mail) compile(lang string) {
+	for _, p := range []*part{&m.subject, &m.text, &m.html} {
+		if p.template != nil {
+			_ = p.compile(functions(lang)) // without a program the template is executed
+		}
+	}
 }
 
 // toRequesters are the mails that requesters get. An agent's address is kept
@@ -103,40 +110,41 @@ func baseLanguage(tag string) string {
 	return base
 }
 
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+var fillings = sync.Pool{New: func() any { return new(filling) }}
 
-func (m *mail) render(d Data) (Mail, error) {
-	d = d.oneLine()
+func (m *mail) render(data Data) (Mail, error) {
+	f := fillings.Get().(*filling)
+	defer func() {
+		f.data = Data{} // nothing of a mail is kept
+		fillings.Put(f)
+	}()
+	f.data = data.oneLine()
+	d := &f.data
 	if m.toRequester {
 		d.Agent.Address = ""
 	}
-	buf := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(buf)
-
-	buf.Reset()
-	if err := m.subject.Execute(buf, d); err != nil {
+	if err := f.fill(m.subject); err != nil {
 		return Mail{}, err
 	}
-	out := Mail{Subject: oneLine(buf.String())}
+	out := Mail{Subject: oneLine(string(f.out))}
 
-	if m.html != nil {
-		buf.Reset()
-		if err := m.html.Execute(buf, d); err != nil {
+	if m.html.template != nil {
+		if err := f.fill(m.html); err != nil {
 			return Mail{}, err
 		}
-		out.HTML = buf.String()
+		out.HTML = string(f.out)
 	}
 
-	buf.Reset()
 	d.Text, d.Quoted = keepBlankLines(d.Text), keepBlankLines(d.Quoted)
 	d.News = slices.Clone(d.News)
 	for i := range d.News {
 		d.News[i].Text = keepBlankLines(d.News[i].Text)
 	}
-	if err := m.text.Execute(buf, d); err != nil {
+	if err := f.fill(m.text); err != nil {
 		return Mail{}, err
 	}
-	out.Text = foldBlankLines(buf.String())
+	f.out = foldBlankLines(f.out)
+	out.Text = string(f.out)
 	return out, nil
 }
 
@@ -233,22 +241,27 @@ func keepBlankLines(s string) string {
 }
 
 // foldBlankLines leaves at most one empty line in a row, none at the beginning,
-// and one line end at the end.
-func foldBlankLines(s string) string {
-	var b strings.Builder
-	b.Grow(len(s) + 1)
-	blank := false
-	for line := range strings.SplitSeq(s, "\n") {
-		if strings.TrimSpace(line) == "" {
+// and one line end at the end. It works in place: what it writes is never longer
+// than what it has read, but for the last line end.
+func foldBlankLines(text []byte) []byte {
+	out, blank := text[:0], false
+	for more := true; more; {
+		var line []byte
+		line, text, more = bytes.Cut(text, []byte("\n"))
+		if len(bytes.TrimSpace(line)) == 0 {
 			blank = true
 			continue
 		}
-		if blank && b.Len() > 0 {
-			b.WriteByte('\n')
+		if blank && len(out) > 0 {
+			out = append(out, '\n')
 		}
 		blank = false
-		b.WriteString(line)
-		b.WriteByte('\n')
+		out = append(append(out, line...), '\n')
 	}
-	return strings.ReplaceAll(b.String(), keptNewline, "\n")
+	for i, c := range out {
+		if c == keptNewline[0] {
+			out[i] = '\n'
+		}
+	}
+	return out
 }
