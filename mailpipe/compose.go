@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"buzon/ticket"
 )
@@ -36,7 +37,9 @@ type Composer struct {
 // It returns an error that wraps ErrNotCopyable when a file can't be copied;
 // CanCopy tells beforehand. A file with Content needs no copying.
 func (c *Composer) Compose(d *ticket.Draft) ([]ticket.Chunk, error) {
-	a := &assembly{random: c.Random}
+	a := assemblies.Get().(*assembly)
+	defer a.release()
+	a.random = c.Random
 	if a.random == nil {
 		a.random = rand.Reader
 	}
@@ -198,6 +201,22 @@ type assembly struct {
 	buf    bytes.Buffer // the literal being written
 	chunks []ticket.Chunk
 	random io.Reader
+}
+
+// assemblies keep the buffers in which literals are written.
+var assemblies = sync.Pool{New: func() any { return new(assembly) }}
+
+// keptBuffer is how large a buffer is kept for the next message: few have files that
+// are not copied.
+const keptBuffer = 256 << 10
+
+func (a *assembly) release() {
+	if a.buf.Cap() > keptBuffer {
+		a.buf = bytes.Buffer{}
+	}
+	a.buf.Reset()
+	a.chunks, a.random = nil, nil
+	assemblies.Put(a)
 }
 
 // flush ends the literal being written.

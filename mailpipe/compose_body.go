@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"iter"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -221,25 +222,36 @@ var bareLines = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "\uFFFD")
 // after a space, or if there is none between two units, so that words, tokens
 // and characters stay whole for readers that look at the raw message.
 func quotedPrintable(w *bytes.Buffer, text string) {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	if strings.ContainsAny(text, "\r\x00") {
+	if !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(text, "\uFFFD")
+	}
+	if strings.IndexByte(text, '\r') >= 0 || strings.IndexByte(text, 0) >= 0 {
 		text = bareLines.Replace(text)
 	}
 	w.Grow(len(text) + len(text)/8)
+	q := quoting{out: w.AvailableBuffer()}
 	for line, rest, more := strings.Cut(text, "\n"); ; line, rest, more = strings.Cut(rest, "\n") {
-		quotedLine(w, line)
+		q.writeLine(line)
 		if !more {
-			return
+			break
 		}
-		w.WriteString("\r\n")
+		q.out = append(q.out, "\r\n"...)
 	}
+	w.Write(q.out)
 }
 
 // quotedRoom is what a line may hold: its last column is for the =.
 const quotedRoom = maxColumns - 1
 
-func quotedLine(w *bytes.Buffer, line string) {
-	q := quoting{w: w}
+// quoting is quoted-printable text that is being written.
+type quoting struct {
+	out   []byte
+	line  int // where the line begins
+	space int // where it may be broken: after its last space; not after line: it has none
+}
+
+func (q *quoting) writeLine(line string) {
+	q.line = len(q.out)
 	last := "" // white space at the end of a line would be lost
 	if n := len(line); n > 0 && (line[n-1] == ' ' || line[n-1] == '\t') {
 		line, last = line[:n-1], line[n-1:]
@@ -251,8 +263,12 @@ func quotedLine(w *bytes.Buffer, line string) {
 		line = line[1:]
 	}
 	for len(line) > 0 {
-		c, n := line[0], 1
-		switch {
+		c, n := line[0], q.whatFits(line)
+		if n > 0 {
+			line = line[n:]
+			continue
+		}
+		switch n = 1; {
 		case isASCIIAlnum(rune(c)):
 			for n < len(line) && n < quotedRoom && isASCIIAlnum(rune(line[n])) {
 				n++
@@ -260,8 +276,8 @@ func quotedLine(w *bytes.Buffer, line string) {
 			q.add(line[:n])
 		case c == ' ' || c == '\t':
 			q.add(line[:1])
-			q.space = q.n
-		case c > ' ' && c <= '~' && c != '=':
+			q.space = len(q.out)
+		case unencoded[c]:
 			q.add(line[:1])
 		default:
 			_, n = utf8.DecodeRuneInString(line)
@@ -272,37 +288,51 @@ func quotedLine(w *bytes.Buffer, line string) {
 	if last != "" {
 		q.octets(last)
 	}
-	w.Write(q.pending[:q.n])
 }
 
-// quoting is a line of quoted-printable text that is being put together.
-type quoting struct {
-	w       *bytes.Buffer
-	pending [quotedRoom]byte // the first n octets are not written yet
-	n       int
-	space   int // where pending may be broken: after its last space
-}
-
-// add puts what must stay together into the line.
-func (q *quoting) add(unit string) {
-	if q.n+len(unit) > quotedRoom {
-		q.softBreak(q.space)
-		if q.n+len(unit) > quotedRoom { // what followed the space is long too
-			q.softBreak(0)
+// whatFits writes what can stand in the line as it is and where it is, whole units, and
+// returns its length. It does by the line what add does by the unit.
+func (q *quoting) whatFits(line string) int {
+	room := min(len(line), quotedRoom-(len(q.out)-q.line))
+	n := 0
+	for n < room && unencoded[line[n]] {
+		n++
+	}
+	if n == room && n < len(line) && isASCIIAlnum(rune(line[n])) {
+		for n > 0 && isASCIIAlnum(rune(line[n-1])) {
+			n--
 		}
 	}
-	q.n += copy(q.pending[q.n:], unit)
+	for i := n; i > 0; i-- {
+		if line[i-1] == ' ' || line[i-1] == '\t' {
+			q.space = len(q.out) + i
+			break
+		}
+	}
+	q.out = append(q.out, line[:n]...)
+	return n
 }
 
-// softBreak ends the line after so many octets of what is pending; 0: after all.
-func (q *quoting) softBreak(cut int) {
-	if cut == 0 {
-		cut = q.n
+// unencoded are the octets that need no encoding inside a line.
+var unencoded = func() (is [256]bool) {
+	for c := range is {
+		is[c] = c >= ' ' && c <= '~' && c != '=' || c == '\t'
 	}
-	q.w.Write(q.pending[:cut])
-	q.w.WriteString("=\r\n")
-	q.n = copy(q.pending[:], q.pending[cut:q.n])
-	q.space = 0
+	return is
+}()
+
+// add puts what must stay together into the line, which is broken before it when it is
+// too long: after the last space, and again when what followed that is long too.
+func (q *quoting) add(unit string) {
+	for len(q.out)-q.line+len(unit) > quotedRoom {
+		cut := len(q.out)
+		if q.space > q.line {
+			cut = q.space
+		}
+		q.out = slices.Insert(q.out, cut, []byte("=\r\n")...)
+		q.line = cut + len("=\r\n")
+	}
+	q.out = append(q.out, unit...)
 }
 
 // octets adds a character as =XX.

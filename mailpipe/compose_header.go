@@ -28,10 +28,10 @@ type fieldWriter struct {
 	first bool
 }
 
-func newFieldWriter(w *bytes.Buffer, name string) *fieldWriter {
+func newFieldWriter(w *bytes.Buffer, name string) fieldWriter {
 	w.WriteString(name)
 	w.WriteByte(':')
-	return &fieldWriter{w: w, col: len(name) + 1, first: true}
+	return fieldWriter{w: w, col: len(name) + 1, first: true}
 }
 
 // token adds a piece that is not to be broken, after a space or a fold. The first
@@ -106,7 +106,7 @@ func textField(w *bytes.Buffer, name, value string) {
 			run = run[:0]
 		}
 	}
-	for _, word := range strings.Fields(printableLine(value)) {
+	for word := range strings.FieldsSeq(printableLine(value)) {
 		if needsEncoding(word) {
 			run = append(run, word)
 			continue
@@ -169,19 +169,20 @@ func isAtext(r rune) bool { return isASCIIAlnum(r) || strings.ContainsRune("!#$%
 // idField writes Message-IDs, one a line; those that can't stand in a header are
 // left out, and the field too if none remains.
 func idField(w *bytes.Buffer, name string, ids ...string) {
-	var f *fieldWriter
+	var f fieldWriter
+	begun := false
 	for _, id := range ids {
 		if !usableID(id) {
 			continue
 		}
-		if f == nil {
-			f = newFieldWriter(w, name)
+		if !begun {
+			f, begun = newFieldWriter(w, name), true
 		} else {
 			f.fold()
 		}
 		f.token("<" + id + ">")
 	}
-	if f != nil {
+	if begun {
 		f.end()
 	}
 }
