@@ -261,8 +261,10 @@ func printableLine(s string) string {
 // withoutLineEnds is the last guard: whatever was overlooked, no line end and no NUL
 // leaves the header writer.
 func withoutLineEnds(s string) string {
-	if strings.ContainsAny(s, "\r\n\x00") {
-		return oneLine.Replace(s)
+	for i := range len(s) {
+		if c := s[i]; c == '\r' || c == '\n' || c == 0 {
+			return oneLine.Replace(s)
+		}
 	}
 	return s
 }
