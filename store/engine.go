@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -24,6 +25,11 @@ const (
 	lockTimeout    = time.Second
 	lockPoll       = 20 * time.Millisecond
 	leftoverSuffix = ".new"
+	// initialMap is how much of the address space a file gets at first, in octets. Of
+	// memory it takes none.
+	initialMap = min(4<<30, math.MaxInt/2)
+	// A file grows by a sixteenth of its size, but no less and no more than this.
+	leastGrowth, mostGrowth = 1 << 20, 16 << 20
 )
 
 // corrupt makes the error for a damaged file.
@@ -193,6 +199,8 @@ func openFile(path string, mode openMode) (db *bbolt.DB, err error) {
 		ReadOnly:       mode == openReadOnly,
 		NoFreelistSync: mode == openState,
 		FreelistType:   bbolt.FreelistMapType,
+		// To map a file anew waits for all reads, and copies what is being changed.
+		InitialMmapSize: initialMap,
 	})
 }
 
@@ -218,6 +226,9 @@ func open(path string, o *bbolt.Options) (db *bbolt.DB, err error) {
 		return nil, corrupt(path, err)
 	case err != nil:
 		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	if info, err := file.Load().Stat(); err == nil {
+		db.AllocSize = int(min(max(info.Size()/16, leastGrowth), mostGrowth))
 	}
 	return db, nil
 }

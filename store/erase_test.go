@@ -105,17 +105,13 @@ func TestEraseLeavesNothing(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := os.ReadFile(filepath.Join(dir, stateFile))
-	if err != nil || !bytes.Contains(raw, addressKey("p1@example.org")) {
-		t.Errorf("before compacting the address's key is not in the state (%v)", err)
-	}
 	if _, _, err := Compact(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
 	if found := hits(t, dir, canaries); len(found) > 0 {
 		t.Errorf("found after all: %v", found)
 	}
-	if raw, err = os.ReadFile(filepath.Join(dir, stateFile)); err != nil || bytes.Contains(raw, addressKey("p1@example.org")) {
+	if raw, err := os.ReadFile(filepath.Join(dir, stateFile)); err != nil || bytes.Contains(raw, addressKey("p1@example.org")) {
 		t.Errorf("the address's key is in the state after all (%v)", err)
 	}
 	r := verified(t, dir)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidwall/btree"
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // A message adds some thirty index rows, most of them under hashes. To put each in its
@@ -185,7 +186,7 @@ func readTx(b *bbolt.Tx) (*Tx, error) {
 // note has an index row be as it is said.
 func (tx *Tx) note(tree int, key, value []byte, gone bool) error {
 	if !tx.tx.Writable() {
-		return bbolt.ErrTxNotWritable
+		return bbolterrors.ErrTxNotWritable
 	}
 	if tx.log == nil {
 		tx.log = make([]byte, 0, 2048)

@@ -99,7 +99,7 @@ var counted = []string{bucketErasures, bucketPeople, bucketMessages, bucketOutbo
 // pages are left as full as growingFill says and not half empty, which is the engine's
 // way of leaving room for rows in between.
 var growing = map[string]bool{
-	bucketTicketNumber: true, bucketMessages: true, bucketOutbox: true, bucketOutboxChunks: true,
+	bucketTicketNumber: true, bucketTickets: true, bucketEntries: true, bucketMessages: true, bucketOutbox: true, bucketOutboxChunks: true,
 	bucketOutboxFinished: true, bucketJournal: true, bucketIndexNoted: true,
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -92,11 +93,25 @@ func decode(bucket string, raw []byte, v any) error {
 }
 
 func (tx *Tx) save(bucket string, key []byte, v any) error {
-	raw, err := json.Marshal(v)
+	raw, err := encode(v)
 	if err != nil {
 		return fmt.Errorf("encoding a row of %s: %w", bucket, err)
 	}
 	return tx.put(bucket, key, raw)
+}
+
+var encoding = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// encode is json.Marshal without its escapes for HTML, which make six octets of each
+// ">" that begins a quoted line.
+func encode(v any) ([]byte, error) {
+	b := encoding.Get().(*bytes.Buffer)
+	defer encoding.Put(b)
+	b.Reset()
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.Clone(bytes.TrimSuffix(b.Bytes(), []byte{'\n'})), err
 }
 
 // next counts up the ids of a bucket, from 1.

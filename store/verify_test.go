@@ -201,9 +201,9 @@ func TestVerifyFindsDamagedArchive(t *testing.T) {
 			}
 		})
 	}
-	for name, fn := range map[string]func(raw []byte) []byte{
-		"cut short":      func(raw []byte) []byte { return raw[:len(raw)/2] },
-		"pages of zeros": func(raw []byte) []byte { clear(raw[3*4096 : len(raw)-4096]); return raw },
+	for name, fn := range map[string]func(raw []byte, used int) []byte{
+		"cut short":      func(raw []byte, used int) []byte { return raw[:used/2] },
+		"pages of zeros": func(raw []byte, used int) []byte { clear(raw[3*4096 : used-4096]); return raw },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, path := range []string{"state.db", "archive/2026-11.db"} {
@@ -213,7 +213,11 @@ func TestVerifyFindsDamagedArchive(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := os.WriteFile(path, fn(raw), 0o600); err != nil {
+				meta, err := readMeta(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, fn(raw, int(meta.Pages)*int(meta.PageSize)), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				if verified(t, dir).Clean() {
