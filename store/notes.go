@@ -27,12 +27,13 @@ import (
 
 // notedBuckets are the buckets whose rows are noted. The log names a bucket by its
 // place in the list: names are only ever added, at the end. All are derived, so that
-// what is rebuilt needs no log.
+// what is rebuilt needs no log. bucketOutboxDue is not among them: it is read from the
+// end at which rows are taken off, and would be read through all that say so.
 var notedBuckets = []string{
 	bucketTicketNumber, bucketTicketStatus, bucketTicketTopic, bucketTicketAssignee, bucketTicketAsker, bucketTicketDue,
 	bucketPersonAddress, bucketPersonAlso,
 	bucketMessageTransport, bucketMessageIdentity, bucketMessageVariant, bucketMessageIDs,
-	bucketOutboxID, bucketOutboxState, bucketOutboxDue, bucketOutboxFinished,
+	bucketOutboxID, bucketOutboxState, bucketOutboxFinished,
 	bucketLedgerUnsettled, bucketJournalTicket, bucketAutomatic,
 }
 
@@ -112,11 +113,17 @@ func (n *notes) writable(tree int) *noteTree {
 	return n.trees[tree]
 }
 
-func (n *notes) set(tree int, row note) {
+// set notes a row. One that shall be gone and never came to its place leaves no note:
+// queues are read from the end at which rows are taken off.
+func (n *notes) set(b *bbolt.Tx, tree int, row note) {
+	n.added++
+	if placed := b.Bucket([]byte(notedBuckets[tree])); row.gone && (placed == nil || placed.Get(row.key) == nil) {
+		n.drop(tree, row)
+		return
+	}
 	if _, replaced := n.writable(tree).Set(row); !replaced {
 		n.n++
 	}
-	n.added++
 }
 
 func (n *notes) drop(tree int, row note) {
@@ -170,7 +177,7 @@ func readNotes(b *bbolt.Tx) (*notes, error) {
 			if err != nil {
 				return err
 			}
-			n.set(tree, row)
+			n.set(b, tree, row)
 			rest = more
 		}
 		return nil
@@ -197,7 +204,7 @@ func (tx *Tx) note(tree int, key, value []byte, gone bool) error {
 	if err != nil {
 		return err
 	}
-	tx.notes.set(tree, row)
+	tx.notes.set(tx.tx, tree, row)
 	return nil
 }
 

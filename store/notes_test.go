@@ -23,7 +23,7 @@ func TestNotes(t *testing.T) {
 		s := openAt(t, dir, Options{})
 		model := map[string]string{}
 		name := rapid.Map(rapid.IntRange(0, 60), func(n int) string { return fmt.Sprintf("%c%d", 'a'+n%3, n) })
-		names := []string{bucketMessageIDs, bucketTicketStatus, bucketOutboxDue}
+		names := []string{bucketMessageIDs, bucketTicketStatus, bucketTicketDue}
 		check := func(r *rapid.T, tx *Tx) {
 			for _, bucket := range names {
 				var want []string
