@@ -103,7 +103,7 @@ var growing = map[string]bool{
 	bucketOutboxFinished: true, bucketJournal: true, bucketIndexNoted: true,
 }
 
-const growingFill = 0.9
+const growingFill = 1.0
 
 // derived are the buckets that can be worked out from the others.
 var derived = []string{
