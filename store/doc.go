@@ -4,6 +4,6 @@
 // month. Both are bbolt files. A write returns when it is durable, and writes
 // that wait at the same time share one commit.
 //
-// The state's engine is called in engine.go, commit.go and tx.go, the archive's
-// in archive.go; the other files say what the nouns look like in the state.
+// The state's engine is called in engine.go, commit.go, tx.go and notes.go, the
+// archive's in archive.go; the other files say what the nouns look like in the state.
 package store

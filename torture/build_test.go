@@ -110,10 +110,17 @@ func prepare(dir string) error {
 	return err
 }
 
+// hasty has index rows brought to their places all the time, few at once, so that a
+// kill comes in the midst of that, too.
+var hasty = mutation{
+	{"store/notes.go", "notesGathered = 32768", "notesGathered = 100"},
+	{"store/notes.go", "placedAtLeast = 64", "placedAtLeast = 4"},
+}
+
 // build builds the copy, with the mutation for as long as that takes.
 func (m mutation) build(dir, path string) error {
 	tree := filepath.Join(dir, "source")
-	for _, e := range m {
+	for _, e := range append(slices.Clone(hasty), m...) {
 		file := filepath.Join(tree, e.file)
 		text, err := os.ReadFile(file)
 		if err != nil {
