@@ -195,6 +195,9 @@ func (tx *Tx) note(tree int, key, value []byte, gone bool) error {
 	if !tx.tx.Writable() {
 		return bbolterrors.ErrTxNotWritable
 	}
+	if len(key) == 0 || len(key) > bbolt.MaxKeySize { // it would not fit in its place
+		return fmt.Errorf("writing to %s: a key of %d octets: %w", notedBuckets[tree], len(key), bbolterrors.ErrKeyTooLarge)
+	}
 	if tx.log == nil {
 		tx.log = make([]byte, 0, 2048)
 	}

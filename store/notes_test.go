@@ -138,6 +138,20 @@ func TestNotes(t *testing.T) {
 	})
 }
 
+// What would not fit in its place is refused at once.
+func TestNoteRefused(t *testing.T) {
+	s := newStore(t)
+	for _, size := range []int{0, bbolt.MaxKeySize + 1} {
+		err := s.Update(t.Context(), func(tx *Tx) error { return tx.put(bucketMessageIDs, make([]byte, size), nil) })
+		if err == nil || !strings.Contains(err.Error(), "writing to message_ids") {
+			t.Errorf("a key of %d octets: %v", size, err)
+		}
+	}
+	if err := s.View(func(tx *Tx) error { return tx.put(bucketMessageIDs, []byte("x"), nil) }); err == nil {
+		t.Error("noted in a transaction that reads")
+	}
+}
+
 // A reader sees rows and notes of the same moment, however many commits there are.
 func TestNotesOfOneMoment(t *testing.T) {
 	s := newStore(t)
